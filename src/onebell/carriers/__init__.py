@@ -1,0 +1,1 @@
+"""OUT: one folder per way out."""

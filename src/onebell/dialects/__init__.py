@@ -1,0 +1,1 @@
+"""IN: one folder per service whose API onebell speaks."""

@@ -1,0 +1,49 @@
+"""Errors as types that carry a decision. The caller's words for them belong to the dialects."""
+
+from enum import Enum
+
+
+class OnebellError(Exception):
+    """Root of all errors that onebell raises on purpose."""
+
+
+class StoreUnavailable(OnebellError):
+    """The store cannot take the write now (disk full, database gone); nothing was stored, try again later."""
+
+
+class Busy(OnebellError):
+    """The first request with this idempotency key did not finish within its wait; try again later."""
+
+
+class NotFound(OnebellError):
+    """The object does not exist, or belongs to somebody else."""
+
+
+class Conflict(OnebellError):
+    """The object exists already, or the idempotency key was used with another payload."""
+
+
+class InvalidInput(OnebellError):
+    """What was given breaks a rule; the text names the field and the rule."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Reason(Enum):
+    """Why the core refuses a submission. A dialect's answer table maps each to its own code and text."""
+
+    GUARD_EXHAUSTED = "guard_exhausted"
+    """A quota, window or points balance is used up; ``Refused.detail`` names the guard."""
+    VETOED = "vetoed"
+    """An interceptor refused it; ``Refused.detail`` is the interceptor's text."""
+
+
+class Refused(OnebellError):
+    """The core does not accept a submission; nothing was stored."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason.value}: {detail}")
+        self.reason = reason
+        self.detail = detail

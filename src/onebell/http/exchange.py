@@ -1,0 +1,127 @@
+"""One request and its answer, as every area of the router sees them."""
+
+from collections.abc import AsyncIterator, Mapping
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+
+class BodyTooLarge(Exception):  # noqa: N818 - a decision, answered by the area in its own words
+    """The request body is larger than the area's limit."""
+
+
+class Request:
+    """A request with its body read. Paths and queries are kept raw: percent-encoding is part of the wire."""
+
+    __slots__ = ("_headers", "_scope", "body", "client", "method", "path", "query", "receive")
+
+    def __init__(self, scope: Scope, path: bytes, body: bytes, receive: Receive | None = None) -> None:
+        self._scope = scope
+        self._headers: dict[bytes, bytes] | None = None
+        self.method: str = scope["method"]
+        self.path = path
+        """Raw path with leading slashes collapsed."""
+        self.query: bytes = scope["query_string"]
+        self.body = body
+        self.client: str = (scope.get("client") or ("", 0))[0]
+        """The caller's address, after the trusted-proxy rule."""
+        self.receive = receive
+        """Only for streaming answers: to notice that the caller has gone."""
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header; ``name`` in lower case."""
+        if self._headers is None:
+            headers: dict[bytes, bytes] = {}
+            for key, value in self._scope["headers"]:
+                headers.setdefault(key, value)
+            self._headers = headers
+        return self._headers.get(name)
+
+    def text_header(self, name: bytes) -> str:
+        """The first value of a header as text (UTF-8, else Latin-1); empty when absent."""
+        value = self.header(name)
+        if value is None:
+            return ""
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value.decode("latin-1")
+
+    def query_pairs(self) -> list[tuple[str, str]]:
+        """Decoded query parameters in order; ``+`` is a space, bad UTF-8 becomes U+FFFD."""
+        return parse_qsl(
+            self.query.decode("latin-1"), keep_blank_values=True, encoding="utf-8", errors="replace"
+        )
+
+    def query_value(self, name: str) -> str | None:
+        """The first value of a query parameter."""
+        for key, value in self.query_pairs():
+            if key == name:
+                return value
+        return None
+
+    @property
+    def scheme(self) -> str:
+        """``http`` or ``https``, after the trusted-proxy rule."""
+        return str(self._scope.get("scheme", "http"))
+
+    @property
+    def scope(self) -> Scope:
+        """The ASGI scope, for Starlette's own classes."""
+        return self._scope
+
+
+class Answer:
+    """Status, headers and a body that is complete."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        self.status = status
+        self.body = body
+        self.headers = headers
+
+    async def send(self, send: Send) -> None:
+        """Write it out with a Content-Length."""
+        headers = [*self.headers, (b"content-length", b"%d" % len(self.body))]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+class StreamAnswer:
+    """An answer whose body comes in pieces (files, server-sent events)."""
+
+    __slots__ = ("chunks", "headers", "status")
+
+    def __init__(self, status: int, chunks: AsyncIterator[bytes], headers: list[tuple[bytes, bytes]]) -> None:
+        self.status = status
+        self.chunks = chunks
+        self.headers = headers
+
+    async def send(self, send: Send) -> None:
+        """Write the pieces as they come."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        async for chunk in self.chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+_JSON = (b"content-type", b"application/json")
+_encode = msgspec.json.Encoder().encode
+
+
+def json_answer(
+    status: int,
+    value: object,
+    headers: Mapping[bytes, bytes] | None = None,
+    content_type: bytes | None = None,
+) -> Answer:
+    """A compact JSON answer; Chinese is not escaped."""
+    first = _JSON if content_type is None else (b"content-type", content_type)
+    return Answer(status, _encode(value), [first, *(headers or {}).items()])
+
+
+def text_answer(status: int, text: str, content_type: bytes = b"text/plain; charset=utf-8") -> Answer:
+    """A text answer."""
+    return Answer(status, text.encode(), [(b"content-type", content_type)])

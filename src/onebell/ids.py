@@ -1,0 +1,78 @@
+"""Identifiers: one format per dialect, each with its pattern, and the internal 63-bit ids.
+
+No position is ever read out of an id: what a reader resumes from is counted per mailbox (DESIGN §4).
+"""
+
+import re
+import secrets
+import threading
+import uuid
+
+from onebell.clock import Clock
+
+HEX32 = re.compile(r"^[0-9a-f]{32}$")
+"""PushPlus shortCode and token (sheet pushplus §1.1); PushGo message_id, op_id, delivery_id (sheet pushgo §0)."""
+UMS_MSGID = re.compile(r"^v:1t:\d+p:\d+n:\d+$")
+"""UMS msgid (sheet jpush-ums §1.1)."""
+WECOM_ID = re.compile(r"^(wr|wo|bp|wb)[A-Za-z0-9_-]{30}$")
+"""WeCom group, single chat, post and blackboard ids (sheet wecom §1)."""
+EASEMOB_ID = re.compile(r"^\d{15,20}$")
+"""Easemob message id: a decimal string below 2^63 (sheet easemob §1.3)."""
+
+_EPOCH_MS = 1_577_836_800_000  # 2020-01-01: leaves 63-bit ids until 2089
+_NODE_BITS = 10
+_SEQUENCE_BITS = 12
+_WECOM_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+
+
+class IdMint:
+    """Mints internal ids: 41 bits of milliseconds, 10 of node, 12 of sequence; unique, below 2^63.
+
+    Runs ahead of the clock when a millisecond's 4096 ids are used up, and never goes back with it.
+    """
+
+    def __init__(self, clock: Clock, node: int) -> None:
+        if not 0 <= node < 1 << _NODE_BITS:
+            raise ValueError(f"node must be below {1 << _NODE_BITS}, got {node}")
+        self._clock = clock
+        self._node = node
+        self._next = 0
+        self._lock = threading.Lock()
+
+    @property
+    def node(self) -> int:
+        """The number of this node among all that write to the same store."""
+        return self._node
+
+    def mint(self) -> int:
+        """One new id."""
+        with self._lock:
+            tick = max(self._next, (self._clock.now_ms() - _EPOCH_MS) << _SEQUENCE_BITS)
+            self._next = tick + 1
+        high = (tick >> _SEQUENCE_BITS) << (_NODE_BITS + _SEQUENCE_BITS)
+        return high | (self._node << _SEQUENCE_BITS) | (tick & ((1 << _SEQUENCE_BITS) - 1))
+
+
+def hex32() -> str:
+    """128 random bits as 32 lower-case hex digits."""
+    return secrets.token_hex(16)
+
+
+def ums_msgid(now_ms: int, node: int, number: int) -> str:
+    """A UMS msgid (sheet jpush-ums §1.1)."""
+    return f"v:1t:{now_ms // 1000}p:{node}n:{number}"
+
+
+def wecom_id(prefix: str) -> str:
+    """A WeCom id: two letters and 30 of ``[A-Za-z0-9_-]`` (sheet wecom §1)."""
+    return prefix + "".join(secrets.choice(_WECOM_ALPHABET) for _ in range(30))
+
+
+def uuid4() -> str:
+    """A lower-case UUIDv4, the form of WeCom keys (sheet wecom §1)."""
+    return str(uuid.uuid4())
+
+
+def native_id() -> str:
+    """The native API's public message id: 22 characters of URL-safe base64 (128 random bits)."""
+    return secrets.token_urlsafe(16)

@@ -1,0 +1,1 @@
+"""The store: one set of tables and verbs for SQLite and PostgreSQL."""

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from onebell.clock import Clock
+from onebell.core.bell import Bell
 from onebell.core.directory import (
     Account,
     CarrierAccount,
@@ -206,6 +207,7 @@ class Context:
     clock: Clock
     mint: IdMint
     store: Store
+    bell: Bell
     lookups: Lookups
     vault: Vault
     limits: Limits

@@ -1,0 +1,70 @@
+"""Feeds, mailboxes and devices."""
+
+import sqlalchemy as sa
+
+from onebell.store.schema.columns import Big, big, own_id, packed, space_id, table, text
+
+feed = table(
+    "feed",
+    space_id(),
+    own_id(),
+    text("kind"),  # FeedKind
+    text("dialect"),
+    text("code"),  # unique in (dialect, kind, owner)
+    text("name"),
+    big("owner_id"),  # party; 0 = the space
+    packed("settings"),
+    text("origin", "api"),
+    big("created_at"),
+    sa.UniqueConstraint("space_id", "dialect", "kind", "owner_id", "code", name="feed_by_code"),
+)
+
+member = table(
+    "member",
+    space_id(),
+    sa.Column("feed_id", Big, primary_key=True, autoincrement=False),
+    sa.Column("party_id", Big, primary_key=True, autoincrement=False),
+    text("role", "member"),
+    text("remark"),
+    text("origin", "api"),
+    big("joined_at"),
+    sa.ForeignKeyConstraint(["space_id", "feed_id"], ["feed.space_id", "feed.id"], ondelete="CASCADE"),
+    sa.Index("member_of", "space_id", "party_id", "feed_id"),
+)
+
+mailbox = table(  # a counted stream; has its owner's party id
+    "mailbox",
+    space_id(),
+    own_id(),
+    text("kind"),  # person | device | name | feed
+    big("last"),  # last place given out; seq and rev both come from it
+    big("last_public"),  # last numbered public id (sheet easemob §1.3)
+    big("read_up_to"),  # the read marker of "read everything up to here"
+    big("expires_at"),  # 0 = never (names: 7 days after the last entry)
+)
+
+device = table(
+    "device",
+    space_id(),
+    own_id(),
+    big("mailbox_id"),
+    text("dialect"),
+    text("key"),  # what the device calls itself; unique in (dialect)
+    text("name"),
+    text("platform"),
+    text("route"),  # private | apns | fcm | wns | webpush …
+    packed("token"),  # encrypted: it is sent on
+    packed("settings"),
+    big("last_seen"),
+    big("created_at"),
+    sa.UniqueConstraint("space_id", "dialect", "key", name="device_by_key"),
+)
+
+device_position = table(  # cumulative readers: up to where a device has taken a feed
+    "device_position",
+    space_id(),
+    sa.Column("device_id", Big, primary_key=True, autoincrement=False),
+    sa.Column("feed_id", Big, primary_key=True, autoincrement=False),
+    big("seq"),
+    big("public_id"),
+)

@@ -1,0 +1,73 @@
+"""Files, configuration, audit and nodes."""
+
+import sqlalchemy as sa
+
+from onebell.store.schema.columns import Big, big, key, own_id, packed, space_id, table, text
+
+file = table(
+    "file",
+    space_id(),
+    own_id(),
+    text("name"),
+    text("type"),
+    big("size"),
+    text("sha256"),
+    text("store"),  # disk | database
+    big("owner_id"),
+    text("secret"),  # share-secret; empty = open to who knows the id
+    text("public_id"),
+    big("message_id"),  # 0 = not referenced by a message
+    big("created_at"),
+    big("expires_at"),
+    sa.Index("file_by_public_id", "public_id"),
+)
+
+file_chunk = table(
+    "file_chunk",
+    space_id(),
+    sa.Column("file_id", Big, primary_key=True, autoincrement=False),
+    sa.Column("no", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("bytes", sa.LargeBinary, nullable=False),
+    sa.ForeignKeyConstraint(["space_id", "file_id"], ["file.space_id", "file.id"], ondelete="CASCADE"),
+)
+
+record = table(  # a dialect's own configuration objects (webhook codes, strategies, lists, rules …)
+    "record",
+    space_id(),
+    own_id(),
+    text("dialect"),
+    text("kind"),
+    text("key"),  # unique in (dialect, kind, owner)
+    big("owner_id"),
+    packed("data"),
+    packed("secrets"),  # encrypted
+    text("origin", "api"),
+    big("created_at"),
+    big("updated_at"),
+    sa.UniqueConstraint("space_id", "dialect", "kind", "owner_id", "key", name="record_by_key"),
+)
+
+setting = table(
+    "setting",
+    space_id(),
+    key("key"),
+    packed("value"),
+)
+
+audit = table(
+    "audit",
+    space_id(),
+    own_id(),
+    text("who"),
+    text("what"),
+    text("object"),
+    packed("detail"),
+    big("created_at"),
+)
+
+node = table(  # who writes to this store; gives each its number for ids
+    "node",
+    sa.Column("no", sa.Integer, primary_key=True, autoincrement=False),
+    text("name"),
+    big("lease_until"),
+)

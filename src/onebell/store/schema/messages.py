@@ -1,0 +1,97 @@
+"""Messages, entries and what acceptance needs to decide."""
+
+import sqlalchemy as sa
+
+from onebell.store.schema.columns import Big, big, key, own_id, packed, small, space_id, table, text
+
+message = table(
+    "message",
+    space_id(),
+    own_id(),
+    text("dialect"),
+    text("public_id"),
+    big("sender"),  # party
+    text("sender_kind"),
+    text("sender_name"),
+    big("credential_id"),
+    big("feed_id"),  # the first audience's feed
+    big("parent_id"),
+    small("severity", 3),
+    text("keep", "stored"),
+    text("state", "accepted"),  # held | accepted | expanding | finished | recalled | refused
+    small("watched"),
+    packed("parts"),  # tuple[Part, ...]
+    packed("extra"),  # Submission.extra
+    packed("callback"),  # CallbackTarget or null
+    big("due_at"),
+    big("expires_at"),
+    big("created_at"),
+    big("finished_at"),
+    sa.Index("message_by_time", "space_id", "dialect", "created_at"),
+)
+
+entry = table(  # one message in one mailbox: the delivery of the carrier inbox
+    "entry",
+    space_id(),
+    sa.Column("mailbox_id", Big, primary_key=True, autoincrement=False),
+    sa.Column("seq", Big, primary_key=True, autoincrement=False),
+    big("rev"),
+    big("message_id"),
+    big("feed_id"),
+    small("direction"),  # 0 in, 1 out
+    big("public_id"),  # numbered submissions: the id this receiver sees; else 0
+    small("mentioned"),
+    small("severity", 3),
+    big("created_at"),
+    big("expires_at"),
+    big("read_at"),
+    big("taken_at"),  # first reader acknowledged it
+    big("recalled_at"),
+    big("deleted_at"),  # tombstone for 30 days
+    sa.Index("entry_by_rev", "space_id", "mailbox_id", "rev"),
+    sa.Index("entry_of_message", "space_id", "message_id", "mailbox_id"),
+)
+
+public_id = table(
+    "public_id",
+    key("dialect"),
+    key("public_id"),
+    big("space_id"),
+    big("message_id"),
+)
+
+idempotency = table(
+    "idempotency",
+    space_id(),
+    key("scope"),
+    key("key"),
+    text("fingerprint"),
+    big("message_id"),
+    text("public_id"),
+    packed("receipt"),  # entries and extra of the first receipt
+    big("expires_at"),
+    sa.Index("idempotency_by_expiry", "expires_at"),
+)
+
+expansion = table(  # an audience too large for one batch, expanded in pages
+    "expansion",
+    space_id(),
+    sa.Column("message_id", Big, primary_key=True, autoincrement=False),
+    sa.Column("no", sa.Integer, primary_key=True, autoincrement=False),
+    packed("audience"),  # Members or PeopleQuery
+    big("cursor"),  # party ids up to here are done
+    big("count"),
+    small("done"),
+    big("lease_until"),
+    big("node"),
+)
+
+interaction = table(
+    "interaction",
+    space_id(),
+    sa.Column("message_id", Big, primary_key=True, autoincrement=False),
+    sa.Column("party_id", Big, primary_key=True, autoincrement=False),
+    key("key"),
+    packed("value"),
+    big("created_at"),
+)

@@ -84,7 +84,7 @@ class WantedAccount(msgspec.Struct, frozen=True, kw_only=True):
 Wanted = WantedPerson | WantedCarrier | WantedFeed | WantedCredential | WantedRecord | WantedAccount
 
 
-class Problem(Exception):  # noqa: N818 - a finding in a file, not a failure of ours
+class Problem(Exception):
     """A rule of the file is broken: where (``pushplus.topics[0].code``) and why."""
 
     def __init__(self, where: str, why: str) -> None:

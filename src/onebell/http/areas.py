@@ -18,9 +18,7 @@ OWN = Area(
         "/api/v1/*", "/api/docs", "/healthz", "/readyz", "/metrics",
     ),
 )  # fmt: skip
-PUSHPLUS = Area(
-    "pushplus", ("/send*", "/batchSend*", "/api/open/*", "/api/common/*", "/shortMessage/*", "/t/*")
-)
+PUSHPLUS = Area("pushplus", ("/send*", "/batchSend*", "/api/open/*", "/api/common/*", "/shortMessage/*", "/t/*"))
 WECOM = Area("wecom", ("/cgi-bin/webhook/*",))
 UMS = Area(
     "ums",

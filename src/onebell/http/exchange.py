@@ -7,7 +7,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 
-class BodyTooLarge(Exception):  # noqa: N818 - a decision, answered by the area in its own words
+class BodyTooLarge(Exception):
     """The request body is larger than the area's limit."""
 
 
@@ -50,9 +50,7 @@ class Request:
 
     def query_pairs(self) -> list[tuple[str, str]]:
         """Decoded query parameters in order; ``+`` is a space, bad UTF-8 becomes U+FFFD."""
-        return parse_qsl(
-            self.query.decode("latin-1"), keep_blank_values=True, encoding="utf-8", errors="replace"
-        )
+        return parse_qsl(self.query.decode("latin-1"), keep_blank_values=True, encoding="utf-8", errors="replace")
 
     def query_value(self, name: str) -> str | None:
         """The first value of a query parameter."""

@@ -1,0 +1,5 @@
+"""``python -m onebell``."""
+
+from onebell.cli import main
+
+main()

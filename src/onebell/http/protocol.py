@@ -1,0 +1,49 @@
+"""uvicorn's HTTP protocol, made as lenient about the request line as the services onebell speaks for.
+
+PushPlus' own first example is a GET with raw UTF-8 in the URL (seed pushplus, example 1); clients behind an
+``http_proxy`` send absolute-form targets; ``//send`` is used in the wild (sheet pushplus §1.1).
+"""
+
+import re
+from urllib.parse import quote_from_bytes
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_ABSOLUTE_FORM = re.compile(rb"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+_ALL_BUT_HIGH = bytes(range(0x80)).decode("ascii")
+
+
+def encode_high_bytes(line: bytes) -> bytes:
+    """Percent-encode every byte that is not ASCII and leave the rest alone."""
+    return line if line.isascii() else quote_from_bytes(line, safe=_ALL_BUT_HIGH).encode("ascii")
+
+
+def origin_form(target: bytes) -> bytes:
+    """A request target as path and query: absolute-form loses its origin, leading slashes are collapsed."""
+    if not target.startswith(b"/"):
+        target = _ABSOLUTE_FORM.sub(b"", target)
+    return b"/" + target.lstrip(b"/")
+
+
+class LenientProtocol(HttpToolsProtocol):
+    """Accepts raw UTF-8 in the request line, absolute-form targets and doubled leading slashes."""
+
+    _in_request_line = True
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_request_line:
+            end = data.find(b"\n")
+            line_bytes = data if end < 0 else data[:end]
+            self._in_request_line = end < 0
+            if not line_bytes.isascii():
+                data = encode_high_bytes(line_bytes) + data[len(line_bytes) :]
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        if self.url[:1] != b"/" or self.url[:2] == b"//":
+            self.url = origin_form(self.url)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_request_line = True
+        super().on_message_complete()

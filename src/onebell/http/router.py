@@ -1,0 +1,181 @@
+"""From a raw path to a handler. Areas come from :mod:`onebell.http.areas`; each answers its own 404, 405 and 413."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol, TypeAlias
+
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from onebell.errors import StoreUnavailable
+from onebell.http.areas import area_of
+from onebell.http.exchange import Answer, BodyTooLarge, Request, StreamAnswer
+
+log = structlog.get_logger()
+
+Handler: TypeAlias = Callable[[Request, tuple[str, ...]], Awaitable[Answer | StreamAnswer]]
+WebSocketHandler: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_REST = "{*}"
+_ONE = "{}"
+
+
+class Routed(Protocol):
+    """One path with its methods, as dialects and the native API list them."""
+
+    @property
+    def methods(self) -> tuple[str, ...]: ...
+    @property
+    def pattern(self) -> str: ...
+    @property
+    def handler(self) -> Handler: ...
+
+
+class Endpoint(Protocol):
+    """Who answers an area."""
+
+    body_limit: int
+
+    def routes(self) -> Sequence[Routed]: ...
+    def no_route(self, request: Request) -> Answer: ...
+    def wrong_method(self, request: Request, allowed: tuple[str, ...]) -> Answer: ...
+    def too_large(self, request: Request) -> Answer: ...
+    def failed(self, request: Request, error: Exception) -> Answer: ...
+
+
+class PathTable:
+    """Exact paths first, then patterns in order. ``{}`` takes one segment, a last ``{*}`` all that is left."""
+
+    def __init__(self, routes: Sequence[Routed]) -> None:
+        self._exact: dict[str, dict[str, Handler]] = {}
+        self._patterns: dict[str, tuple[tuple[str, ...], dict[str, Handler]]] = {}
+        for route in routes:
+            methods = self._methods_of(route.pattern)
+            methods.update(dict.fromkeys(route.methods, route.handler))
+
+    def _methods_of(self, pattern: str) -> dict[str, Handler]:
+        if "{" not in pattern:
+            return self._exact.setdefault(pattern, {})
+        return self._patterns.setdefault(pattern, (tuple(pattern.split("/")), {}))[1]
+
+    def find(self, path: str) -> tuple[dict[str, Handler], tuple[str, ...]] | None:
+        """Handlers by method and the values of the pattern's places; None when no path matches."""
+        if (methods := self._exact.get(path)) is not None:
+            return methods, ()
+        segments = path.split("/")
+        for pattern, methods in self._patterns.values():
+            if (values := _match(pattern, segments)) is not None:
+                return methods, values
+        return None
+
+
+def _match(pattern: tuple[str, ...], segments: list[str]) -> tuple[str, ...] | None:
+    takes_rest = pattern[-1] == _REST
+    if len(segments) < len(pattern) or (len(segments) > len(pattern) and not takes_rest):
+        return None
+    values: list[str] = []
+    for index, wanted in enumerate(pattern):
+        if wanted == _REST:
+            values.append("/".join(segments[index:]))
+        elif wanted == _ONE:
+            if not segments[index]:
+                return None
+            values.append(segments[index])
+        elif wanted != segments[index]:
+            return None
+    return tuple(values)
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        BodyTooLarge: it is, or says it is, longer than ``limit`` bytes.
+        ClientDisconnect: the caller went away.
+    """
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
+            raise BodyTooLarge
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLarge
+        if not message.get("more_body", False):
+            return chunk if not chunks else b"".join([*chunks, chunk])
+        chunks.append(chunk)
+
+
+class Router:
+    """The ASGI application of the main listener."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint], websockets: Mapping[str, WebSocketHandler]) -> None:
+        """``endpoints`` by area name, ``rest`` among them; ``websockets`` by path, ``/ws/*`` for all below."""
+        self._endpoints = dict(endpoints)
+        self._tables = {area: PathTable(endpoint.routes()) for area, endpoint in endpoints.items()}
+        self._websockets = dict(websockets)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._open_socket(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raw: bytes = scope["raw_path"]
+        path = raw.decode("ascii")
+        area = area_of(path)
+        endpoint = self._endpoints[area]
+        request = Request(scope, raw, b"", receive)
+        try:
+            answer = await self._dispatch(endpoint, self._tables[area].find(path), request)
+        except ClientDisconnect:
+            return
+        except StoreUnavailable as error:
+            log.warning("store_unavailable", area=area, path=path, error=str(error))
+            answer = endpoint.failed(request, error)
+        except Exception as error:
+            log.exception("request_failed", area=area, path=path)
+            answer = endpoint.failed(request, error)
+        await answer.send(send)
+
+    async def _dispatch(
+        self,
+        endpoint: Endpoint,
+        found: tuple[dict[str, Handler], tuple[str, ...]] | None,
+        request: Request,
+    ) -> Answer | StreamAnswer:
+        if found is None:
+            return endpoint.no_route(request)
+        methods, values = found
+        handler = methods.get(request.method)
+        if handler is None and request.method == "HEAD":
+            handler = methods.get("GET")
+        if handler is None:
+            return endpoint.wrong_method(request, tuple(methods))
+        assert request.receive is not None, "requests of the listener carry their receive channel"
+        try:
+            request.body = await read_body(request.scope, request.receive, endpoint.body_limit)
+        except BodyTooLarge:
+            return endpoint.too_large(request)
+        return await handler(request, values)
+
+    async def _open_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = "/" + scope["path"].lstrip("/")
+        handler = self._websockets.get(path) or next(
+            (
+                handler
+                for pattern, handler in self._websockets.items()
+                if pattern.endswith("/*") and path.startswith(pattern[:-1])
+            ),
+            None,
+        )
+        if handler is None:
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        await handler(scope, receive, send)

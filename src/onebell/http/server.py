@@ -1,0 +1,77 @@
+"""uvicorn as onebell runs it: one process, our protocol, our way to stop."""
+
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from types import FrameType
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from onebell.http.protocol import LenientProtocol
+from onebell.settings import Settings
+
+log = structlog.get_logger()
+
+_KEEP_ALIVE_S = 75
+_SOCKET_MESSAGE_BYTES = 1024 * 1024
+
+
+class HttpServer(uvicorn.Server):
+    """Serves an ASGI application until told to stop; a second signal ends the process at once.
+
+    Ending at once is safe: whatever was answered is committed, and leases hand open work to the next start.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        stopping: Callable[[], Awaitable[None]],
+        ready: Callable[[str], None],
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                http=LenientProtocol,
+                loop="uvloop",
+                ws="websockets-sansio",
+                ws_per_message_deflate=False,
+                ws_max_size=_SOCKET_MESSAGE_BYTES,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=list(settings.trusted_proxies),
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=int(settings.drain_s),
+            )
+        )
+        self._stopping = stopping
+        self._ready = ready
+
+    @property
+    def url(self) -> str:
+        """Where it listens, with the port that was really taken."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready(self.url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._stopping()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            log.warning("stopped_at_once", signal=signal.Signals(sig).name)
+            os._exit(128 + sig)
+        super().handle_exit(sig, frame)

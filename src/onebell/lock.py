@@ -1,0 +1,32 @@
+"""Who may write: the holder of ``DATA/onebell.lock`` (DESIGN §8)."""
+
+import fcntl
+from pathlib import Path
+from types import TracebackType
+
+from onebell.errors import OnebellError
+
+
+class AlreadyRunning(OnebellError):
+    """Another process holds this data directory; go through its control socket."""
+
+
+class DataLock:
+    """An advisory lock on a data directory, held until closed or until the process ends."""
+
+    def __init__(self, data: Path) -> None:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._file = (data / "onebell.lock").open("a")
+
+    def __enter__(self) -> "DataLock":
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.close()
+            raise AlreadyRunning(self._file.name) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()

@@ -39,7 +39,11 @@ mailbox = table(  # a counted stream; has its owner's party id
     text("kind"),  # person | device | name | feed
     big("last"),  # last place given out; seq and rev both come from it
     big("last_public"),  # last numbered public id (sheet easemob §1.3)
-    big("read_up_to"),  # the read marker of "read everything up to here"
+    big("read_up_to"),  # the read marker of "read everything up to here": a seq
+    big("read_rev"),  # where the marker moved last, so that readers meet it in order
+    big("marked_at"),  # when
+    big("taken_rev"),  # up to here a reader has acknowledged
+    big("floor"),  # highest rev that a removed row had: a reader that stands below it has a gap
     big("expires_at"),  # 0 = never (names: 7 days after the last entry)
 )
 

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from onebell.core.events import EventKind
+
 
 class Severity(IntEnum):
     """The one severity scale (DESIGN §5)."""
@@ -100,18 +102,14 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     buttons: tuple[Button, ...] = ()
     tags: tuple[str, ...] = ()
     card: dict[str, Any] | None = None  # a structured card, kept as the sender wrote it
-    data: dict[
-        str, Any
-    ] = {}  # what the dialect's own readers need besides (PushGo metadata, Easemob body and ext)
+    data: dict[str, Any] = {}  # what the dialect's own readers need besides (PushGo metadata, Easemob body and ext)
 
 
 class Part(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Content and the carriers it is for."""
 
     content: Content
-    carriers: tuple[
-        str, ...
-    ] = ()  # codes of carrier accounts, and "inbox"; empty = inbox and each person's routes
+    carriers: tuple[str, ...] = ()  # codes of carrier accounts, and "inbox"; empty = inbox and each person's routes
     native: dict[str, Any] = {}  # carrier kind → payload that this kind sends as it is instead of rendering
 
 
@@ -127,6 +125,7 @@ class People(msgspec.Struct, frozen=True, tag="people", kw_only=True):
 
     feed: int
     ids: tuple[int, ...]
+    over: tuple[str, ...] = ()  # when not empty: only over these carriers, whatever the parts name (UMS aud_app)
 
 
 class Addresses(msgspec.Struct, frozen=True, tag="addresses", kw_only=True):
@@ -145,6 +144,7 @@ class PeopleQuery(msgspec.Struct, frozen=True, tag="query", kw_only=True, omit_d
     feed: int
     uids: tuple[str, ...] | None = None  # compared without case
     any_tags: tuple[tuple[str, str], ...] | None = None  # (tag, scope): scope decided by the dialect
+    more_tags: tuple[tuple[tuple[str, str], ...], ...] = ()  # further unions like any_tags; each must hold too
     attributes: tuple[tuple[str, str], ...] = ()  # (key, value): every one must be equal
     exclude: tuple[int, ...] = ()  # person ids (black list)
     include: tuple[int, ...] | None = None  # person ids (white list)
@@ -186,6 +186,14 @@ class CallbackTarget(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     params: dict[str, Any] = {}  # echoed by the dialect
 
 
+class FirstEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What is true of a watched message from the start and only the dialect knows (UMS: a userid that nobody has)."""
+
+    kind: EventKind
+    person: int = 0  # 0 = none
+    data: dict[str, Any] = {}
+
+
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """A complete message as a dialect's parser returns it."""
 
@@ -206,6 +214,9 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     guards: tuple[GuardUse, ...] = ()
     callback: CallbackTarget | None = None
     watched: bool = False  # events of this message are packed into callbacks by the dialect
+    events: tuple[FirstEvent, ...] = ()  # stored with the message when it is watched
+    scopes: tuple[str, ...] = ("all",)  # whose addresses of a person count, the best first (UMS: ChannelKey, all)
+    priority: int = 0  # place in the delivery queue, 1 … 5 as Severity; 0 = by severity
     numbered: bool = False  # each entry gets a public id that increases in its mailbox (Easemob)
     copy_to_sender: bool = False  # an outgoing entry in the sender's own mailbox (Easemob sync_device)
     silent: bool = False  # inbox only, no carrier (Easemob em_ignore_notification)

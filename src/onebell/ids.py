@@ -22,6 +22,8 @@ EASEMOB_ID = re.compile(r"^\d{15,20}$")
 _EPOCH_MS = 1_577_836_800_000  # 2020-01-01: leaves 63-bit ids until 2089
 _NODE_BITS = 10
 _SEQUENCE_BITS = 12
+BLOCK = 1 << _SEQUENCE_BITS
+"""How many ids one millisecond of one node holds; they are consecutive."""
 _WECOM_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
 
@@ -49,8 +51,24 @@ class IdMint:
         with self._lock:
             tick = max(self._next, (self._clock.now_ms() - _EPOCH_MS) << _SEQUENCE_BITS)
             self._next = tick + 1
+        return self._at(tick)
+
+    def block(self) -> int:
+        """The first of ``BLOCK`` consecutive new ids, for rows that the database numbers by itself."""
+        with self._lock:
+            now = (self._clock.now_ms() - _EPOCH_MS) << _SEQUENCE_BITS
+            tick = (max(self._next, now) + BLOCK - 1) & ~(BLOCK - 1)
+            self._next = tick + BLOCK
+        return self._at(tick)
+
+    def witness(self, other: int) -> None:
+        """Every id minted from now on is above ``other``, which another node may have minted by a faster clock."""
+        with self._lock:
+            self._next = max(self._next, ((other >> (_NODE_BITS + _SEQUENCE_BITS)) + 1) << _SEQUENCE_BITS)
+
+    def _at(self, tick: int) -> int:
         high = (tick >> _SEQUENCE_BITS) << (_NODE_BITS + _SEQUENCE_BITS)
-        return high | (self._node << _SEQUENCE_BITS) | (tick & ((1 << _SEQUENCE_BITS) - 1))
+        return high | (self._node << _SEQUENCE_BITS) | (tick & (BLOCK - 1))
 
 
 def hex32() -> str:

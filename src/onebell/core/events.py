@@ -70,6 +70,14 @@ class CallbackRequest(msgspec.Struct, frozen=True, kw_only=True):
     context: dict[str, Any] = {}  # handed back to ``on_answer``
 
 
+class CallbackAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a callback's receiver said."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes  # ≤ 64 KiB
+
+
 class CallbackSchedule(msgspec.Struct, frozen=True, kw_only=True):
     """When a callback is tried again, and what counts as success (the sheet's rule)."""
 

@@ -5,8 +5,10 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from onebell.core.events import CallbackRequest, CallbackSchedule, Event
+from onebell.core.events import CallbackAnswer, CallbackRequest, CallbackSchedule, Event
 from onebell.http.exchange import Answer, Request, StreamAnswer
+
+__all__ = ["CallbackAnswer", "CallbackRequest", "CallbackSchedule", "Dialect", "Event", "Handler", "Route"]
 
 Handler: TypeAlias = Callable[[Request, tuple[str, ...]], Awaitable[Answer | StreamAnswer]]
 """Gets the request and the raw (still percent-encoded) values of the pattern's ``{}`` segments."""
@@ -18,14 +20,6 @@ class Route(msgspec.Struct, frozen=True):
     methods: tuple[str, ...]
     pattern: str
     handler: Handler
-
-
-class CallbackAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a callback's receiver said."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes  # ≤ 64 KiB
 
 
 class Dialect(Protocol):

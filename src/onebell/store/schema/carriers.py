@@ -62,7 +62,7 @@ delivery = table(  # part × target
     big("account_id"),
     big("target_id"),
     big("person_id"),  # the one behind it; 0 = none or many (recipient rows)
-    text("state", "due"),  # held | due | sent | delivered | failed | expired | cancelled
+    text("state", "due"),  # held | due | sent | delivered | undelivered | failed | expired | cancelled
     small("priority", 3),
     small("attempts"),
     big("due_at"),
@@ -76,6 +76,7 @@ delivery = table(  # part × target
     big("created_at"),
     big("closed_at"),
     sa.Index("delivery_of_message", "space_id", "message_id", "state"),
+    sa.Index("delivery_of_target", "space_id", "target_id", "message_id"),  # one per message and shared address
     sa.Index(
         "delivery_due",
         "due_at",
@@ -170,5 +171,12 @@ callback = table(
         sqlite_where=sa.text("state = 'due'"),
         postgresql_where=sa.text("state = 'due'"),
     ),
-    sa.Index("callback_order", "space_id", "order_key", "id"),
+    sa.Index(  # who is first in a queue: only what is still due, never its history
+        "callback_order",
+        "space_id",
+        "order_key",
+        "id",
+        sqlite_where=sa.text("state = 'due'"),
+        postgresql_where=sa.text("state = 'due'"),
+    ),
 )

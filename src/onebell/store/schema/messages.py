@@ -84,6 +84,12 @@ expansion = table(  # an audience too large for one batch, expanded in pages
     small("done"),
     big("lease_until"),
     big("node"),
+    sa.Index(
+        "expansion_due",
+        "lease_until",
+        sqlite_where=sa.text("done = 0"),
+        postgresql_where=sa.text("done = 0"),
+    ),
 )
 
 interaction = table(

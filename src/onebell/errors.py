@@ -47,3 +47,11 @@ class Refused(OnebellError):
         super().__init__(f"{reason.value}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class TooManyFailures(OnebellError):
+    """A password was guessed wrongly too often; it was not looked at again. Try again in ``wait_s`` seconds."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"too many failures, wait {wait_s:.0f} s")
+        self.wait_s = wait_s

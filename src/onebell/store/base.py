@@ -1,5 +1,17 @@
-"""The store as the rest of onebell sees it: verbs, grouped by what they are about."""
+"""The store as the core sees it: the verbs in groups, one attribute each."""
+
+from dataclasses import dataclass
+
+from onebell.store.engine import Database
 
 
+@dataclass(frozen=True, kw_only=True)
 class Store:
+    """Verb groups over one database. Each is a class of its own file that takes the database."""
+
+    db: Database
+
+
+def build_store(db: Database) -> Store:
     """All verb groups over one database."""
+    return Store(db=db)

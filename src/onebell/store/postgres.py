@@ -1,0 +1,96 @@
+"""PostgreSQL through psycopg 3: a few writing connections, every commit synced."""
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+LOCK_MS = 1_000
+"""How long a statement waits for a row lock; longer waits are begun anew by who can wait (idempotency keys)."""
+_OPTIONS = {
+    "synchronous_commit": "on",
+    "lock_timeout": str(LOCK_MS),
+    "statement_timeout": "60000",
+    "idle_in_transaction_session_timeout": "60000",
+    "timezone": "UTC",
+    "client_min_messages": "warning",
+}
+_CONNECT_S = 5
+
+
+class PostgresDriver:
+    """The engine of servers that outgrew one machine."""
+
+    kind = "postgresql"
+    writers = 4
+    joins = 1  # its connections write side by side, so there is little to gain and locks to hold longer
+
+    def __init__(self, url: str) -> None:
+        self.url = sa.make_url(url).set(drivername="postgresql+psycopg")
+        self.dialect: sa.Dialect = PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call]
+
+    def prepare(self) -> None:
+        """Migrate."""
+        from onebell.store import migrate  # noqa: PLC0415 - migrate names this module
+
+        migrate.upgrade_postgres(self.url)
+
+    def connect(self) -> sa.Connection:
+        """A writing connection."""
+        return open_server(self.url)
+
+    def connect_reader(self) -> sa.Connection:
+        """A connection for reads."""
+        return open_server(self.url)
+
+    def begin(self, connection: sa.Connection) -> None:
+        _execute(connection, "BEGIN")
+
+    def begin_read(self, connection: sa.Connection) -> None:
+        _execute(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def commit(self, connection: sa.Connection) -> None:
+        """Commit; the server says ROLLBACK instead when an error in it was swallowed."""
+        cursor = _execute(connection, "COMMIT")
+        if cursor.statusmessage != "COMMIT":
+            raise psycopg.OperationalError(f"the server answered {cursor.statusmessage} to COMMIT")
+
+    def rollback(self, connection: sa.Connection) -> None:
+        _execute(connection, "ROLLBACK")
+
+    def is_transient(self, error: Exception) -> bool:
+        cause = getattr(error, "orig", error)
+        return isinstance(cause, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure)
+
+    def is_unavailable(self, error: Exception) -> bool:
+        cause = getattr(error, "orig", error)
+        return isinstance(
+            cause,
+            psycopg.OperationalError | psycopg.InterfaceError | psycopg.errors.ReadOnlySqlTransaction,
+        )
+
+
+def open_server(url: sa.URL, **options: str) -> sa.Connection:
+    """A connection whose transactions are ours alone to begin and end."""
+    settings = " ".join(f"-c {name}={value}" for name, value in {**_OPTIONS, **options}.items())
+    engine = sa.create_engine(
+        url,
+        poolclass=sa.pool.NullPool,
+        isolation_level="AUTOCOMMIT",
+        hide_parameters=True,
+        connect_args={
+            "options": settings,
+            "connect_timeout": _CONNECT_S,
+            "application_name": "onebell",
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+        },
+    )
+    return engine.connect()
+
+
+def _execute(connection: sa.Connection, statement: str) -> psycopg.Cursor[object]:
+    raw = connection.connection.driver_connection
+    assert raw is not None, "the connection is open"
+    cursor: psycopg.Cursor[object] = raw.execute(statement)
+    return cursor

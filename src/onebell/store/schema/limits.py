@@ -20,6 +20,7 @@ credential = table(
     text("origin", "api"),
     big("created_at"),
     sa.Index("credential_of", "space_id", "dialect", "kind", "owner_id"),
+    sa.Index("credential_by_name", "space_id", "dialect", "kind", "name"),
 )
 
 credential_lookup = table(
@@ -29,6 +30,7 @@ credential_lookup = table(
     ),  # HMAC-SHA256 of dialect, kind and value under the server key
     big("space_id"),
     big("credential_id"),
+    sa.Index("lookup_of_credential", "space_id", "credential_id"),
 )
 
 session = table(  # sockets and sign-ins
@@ -61,6 +63,7 @@ counter = table(  # rates: each node adds its own count every 200 ms and decides
     sa.Column("bucket", Big, primary_key=True, autoincrement=False),
     big("count"),
     big("expires_at"),
+    sa.Index("counter_by_expiry", "expires_at"),
 )
 
 plan = table(  # durable timers: strategy steps, review holds

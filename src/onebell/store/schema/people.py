@@ -61,6 +61,7 @@ address = table(
     text("origin", "api"),
     _of_person(),
     sa.UniqueConstraint("space_id", "person_id", "carrier", "scope", "value", name="address_once"),
+    sa.Index("address_holders", "space_id", "carrier", "value"),
 )
 
 tag = table(

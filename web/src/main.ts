@@ -1,0 +1,10 @@
+import { createApp } from "vue";
+import App from "./App.vue";
+import { i18n } from "./preferences";
+import "./style.css";
+
+createApp(App).use(i18n).mount("#app");
+
+if ("serviceWorker" in navigator) {
+  void navigator.serviceWorker.register("/sw.js");
+}

@@ -77,8 +77,9 @@ delivery = table(  # part × target
     big("closed_at"),
     sa.Index("delivery_of_message", "space_id", "message_id", "state"),
     sa.Index("delivery_of_target", "space_id", "target_id", "message_id"),  # one per message and shared address
-    sa.Index(
+    sa.Index(  # by account: a paused or busy one costs the others nothing, however much waits for it
         "delivery_due",
+        "account_id",
         "due_at",
         "priority",
         sqlite_where=sa.text("state = 'due'"),

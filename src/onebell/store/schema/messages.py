@@ -78,7 +78,7 @@ expansion = table(  # an audience too large for one batch, expanded in pages
     space_id(),
     sa.Column("message_id", Big, primary_key=True, autoincrement=False),
     sa.Column("no", sa.Integer, primary_key=True, autoincrement=False),
-    packed("audience"),  # Members or PeopleQuery
+    packed("audience"),  # core/work.py Spread: Members or PeopleQuery, and how it is sent
     big("cursor"),  # party ids up to here are done
     big("count"),
     small("done"),

@@ -1,0 +1,255 @@
+"""The words between the background tasks and the store: what is claimed, and what became of it."""
+
+from typing import Any
+
+import msgspec
+
+from onebell.core.model import Members, Part, PeopleQuery, Severity
+
+LEASE_S = 45.0
+"""How long a claim holds. A node that died or hangs costs one lease (RELIABILITY R19: taken over within 45 s)."""
+WORDS_BYTES = 512
+"""How much of a provider's or receiver's own words is kept (RELIABILITY §2.2)."""
+
+
+def words(text: str) -> str:
+    """At most ``WORDS_BYTES`` bytes of a stranger's text, without NUL, which PostgreSQL's text refuses."""
+    clean = text.encode("utf-8", "replace").replace(b"\0", b"")
+    return clean[:WORDS_BYTES].decode("utf-8", "ignore")
+
+
+class Lane(msgspec.Struct, frozen=True, kw_only=True):
+    """One carrier account with open deliveries."""
+
+    space: int
+    account: int
+    due_at: int  # of its earliest delivery; may lie ahead
+    blocked_until: int  # the account is paused until then; 0 = it is not
+    stopped: bool  # switched off, or stopped by Unauthorized
+
+
+class LaneClaim(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a node wants from one account now."""
+
+    space: int
+    account: int
+    limit: int
+    but: tuple[int, ...] = ()  # deliveries this node still has in hand: a clock that jumped must not double them
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery that this node holds under a lease; its attempt is already written."""
+
+    space: int
+    id: int
+    message: int
+    part: int
+    account: int
+    target: int
+    address: str
+    person: int
+    attempt: int  # 1 = first
+    was_due_at: int
+    expires_at: int  # 0 = the carrier's max_age counts
+    created_at: int
+    lease_until: int
+
+
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing goes to an account (``target`` 0) or to one address before ``until``."""
+
+    space: int
+    account: int
+    target: int
+    until: int
+    why: str
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one job, as the store writes it."""
+
+    job: Job
+    outcome: str  # of the attempt: sent | temporary | permanent | throttled | unauthorized | defect
+    state: str  # of the delivery from now on: due | sent | failed | expired
+    why: str = ""
+    code: int = 0
+    provider_ref: str = ""
+    due_at: int = 0  # state due: when it is tried again
+    expires_at: int = 0  # when its tries end; 0 = as it was
+    poll_at: int = 0  # state sent: when the provider is asked; 0 = never
+    expects_receipt: bool = False  # the provider reports later: the ref must find the delivery
+    target_is_dead: bool = False
+    pause: Pause | None = None
+    stops_account: bool = False
+
+
+class MessageFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What rendering and sending need of a message."""
+
+    id: int
+    space: int
+    dialect: str
+    public_id: str
+    state: str
+    sender_name: str
+    severity: Severity
+    parts: tuple[Part, ...]
+    watched: bool
+    created_at: int
+    expires_at: int
+
+
+class PollJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery whose provider is asked for a receipt."""
+
+    space: int
+    id: int
+    account: int
+    provider_ref: str
+    created_at: int
+
+
+class ReceiptFact(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider said about a message it took."""
+
+    space: int
+    account: int
+    provider_ref: str
+    state: str  # delivered | undelivered | clicked
+    address: str = ""  # when one ref covers many targets
+    why: str = ""
+    code: int = 0
+    target_is_dead: bool = False
+
+
+class Closed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a closing transaction made true besides its own rows."""
+
+    finished: tuple[tuple[int, int], ...] = ()  # (space, message)
+    watched: bool = False  # events wait to be packed
+
+
+class Spread(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An audience too large for one batch, and how the message goes to it; ``expansion.audience`` as JSON."""
+
+    audience: Members | PeopleQuery
+    scopes: tuple[str, ...] = ("all",)  # Submission.scopes
+    priority: int = 3  # of the deliveries
+    is_silent: bool = False  # inbox only
+    quiet_through: bool = False
+    mentions: tuple[int, ...] = ()  # person ids
+
+
+class ExpansionJob(msgspec.Struct, frozen=True, kw_only=True):
+    """An expansion that this node holds under a lease."""
+
+    space: int
+    message: int
+    no: int
+    spread: Spread
+    cursor: int
+    keep: str
+    severity: Severity
+    watched: bool
+    dialect: str
+    parts: tuple[Part, ...]
+    due_at: int
+    expires_at: int
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """An account that an expansion sends one part over."""
+
+    account: int
+    code: str
+    kind: str
+    address_from: str  # "email" | "phone": the person's own, where he has none for the account itself; "" = none
+    max_age_s: int
+
+
+class PartPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Over which accounts an expansion sends a part."""
+
+    part: int
+    ways: tuple[Way, ...]
+    by_route: bool  # only to people who have a route to the account
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """What one page of an expansion did."""
+
+    count: int
+    cursor: int
+    is_last: bool
+    is_ours: bool = True  # False: another node took it over, or the message was recalled
+    mailboxes: tuple[int, ...] = ()  # only when few
+    has_deliveries: bool = False
+    watched: bool = False
+
+
+class CallbackJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A callback that this node holds under a lease."""
+
+    space: int
+    id: int
+    dialect: str
+    kind: str
+    order_key: str
+    message: int
+    url: str
+    verified: bool
+    headers: dict[str, str]
+    body: bytes
+    events: tuple[int, ...]
+    context: dict[str, Any]
+    attempt: int
+    created_at: int
+
+
+class CallbackResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one try."""
+
+    job: CallbackJob
+    state: str  # due | done | parked
+    due_at: int = 0
+    status: int = 0  # 0 = no answer
+    reply: str = ""
+
+
+class PlanJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A durable timer that has come, held under a lease."""
+
+    space: int
+    id: int
+    kind: str
+    message: int
+    person: int
+    step: int
+    data: dict[str, Any]
+    next_at: int
+
+
+class PlanDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A timer to set."""
+
+    space: int
+    kind: str
+    next_at: int
+    message: int = 0
+    person: int = 0
+    step: int = 0
+    data: dict[str, Any] = {}
+
+
+class EventDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """An event to write in the transaction that makes it true."""
+
+    space: int
+    dialect: str
+    message: int
+    kind: str  # EventKind value
+    at: int
+    delivery: int = 0
+    person: int = 0
+    data: dict[str, Any] = {}
+    watched: bool = False

@@ -4,8 +4,9 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-LOCK_MS = 1_000
-"""How long a statement waits for a row lock; longer waits are begun anew by who can wait (idempotency keys)."""
+LOCK_MS = 2_000
+"""How long a statement waits for a row lock: longer than the server's ``deadlock_timeout`` (1 s), so that a deadlock
+is seen as one; then the transaction gives up what it holds and is run again."""
 _OPTIONS = {
     "synchronous_commit": "on",
     "lock_timeout": str(LOCK_MS),
@@ -59,7 +60,10 @@ class PostgresDriver:
 
     def is_transient(self, error: Exception) -> bool:
         cause = getattr(error, "orig", error)
-        return isinstance(cause, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure)
+        return isinstance(
+            cause,
+            psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure | psycopg.errors.LockNotAvailable,
+        )
 
     def is_unavailable(self, error: Exception) -> bool:
         cause = getattr(error, "orig", error)

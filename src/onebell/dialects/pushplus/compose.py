@@ -1,0 +1,126 @@
+"""The submission of one message: content, native payloads, what is remembered of it (sheet pushplus §4, §5)."""
+
+from typing import Any
+
+import msgspec
+
+from onebell.core.context import Context
+from onebell.core.directory import CarrierAccount
+from onebell.core.model import (
+    Audience,
+    CallbackTarget,
+    Content,
+    Part,
+    PartyKind,
+    Sender,
+    Submission,
+)
+from onebell.dialects.pushplus import native, templates
+from onebell.dialects.pushplus.keeping import Kept, keep
+from onebell.dialects.pushplus.parse import Asked, Channel
+from onebell.dialects.pushplus.senders import NAME, SenderInfo
+from onebell.ids import hex32
+
+_LOGO = "/assets/logo.png"
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """How one message goes out."""
+
+    channel: Channel
+    account: CarrierAccount | None = None
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """One message whose checks have all passed."""
+
+    sender: SenderInfo
+    asked: Asked
+    way: Way
+    audience: tuple[Audience, ...]
+    topic: int  # feed it goes to; 0 = none
+    now_ms: int
+
+
+async def compose(context: Context, plan: Plan) -> Submission:
+    """Render by template, keep long contents beside the row, and put it all into the core's words."""
+    sender, asked = plan.sender, plan.asked
+    code = hex32()
+    shown = templates.show(asked.template, asked.content, plan.now_ms)
+    kept = await keep(context, sender, shown, asked)
+    return Submission(
+        space=sender.space.id,
+        dialect=NAME,
+        public_id=code,
+        sender=Sender(party=sender.person.id, kind=PartyKind.PERSON, name=sender.name),
+        audience=plan.audience,
+        parts=(_part(plan, _content(plan, shown, kept), code),),
+        credential=sender.credential.id,
+        callback=CallbackTarget(url=asked.callback_url) if asked.callback_url else None,
+        watched=_is_watched(plan),
+        extra=_memory(plan, kept),
+    )
+
+
+def _is_watched(plan: Plan) -> bool:
+    # An address in the request stands for the account's, even when it cannot be used (sheet §1.5, §3).
+    if plan.asked.has_callback:
+        return bool(plan.asked.callback_url)
+    return bool(plan.sender.callback_url)
+
+
+def _content(plan: Plan, shown: templates.Shown, kept: Kept) -> Content:
+    channel = plan.way.channel
+    return Content(
+        title=plan.asked.title or shown.title or templates.plain_text(shown, templates.TITLE_CHARS),
+        body=kept.body,
+        format=shown.format,
+        summary=templates.plain_text(shown, templates.SUMMARY_CHARS),
+        url=shown.url,
+        icon=plan.asked.icon,
+        attachments=kept.attachments,
+        data={"channel": channel.name} if channel.inbox_only else {},
+    )
+
+
+def _part(plan: Plan, content: Content, code: str) -> Part:
+    account = plan.way.account
+    if account is None:
+        return Part(content=content, carriers=("inbox",) if plan.way.channel.inbox_only else ())
+    return Part(
+        content=content,
+        carriers=(account.code,),
+        native=native.payload(account.kind, _card(plan, content, code)),
+    )
+
+
+def _card(plan: Plan, content: Content, code: str) -> native.Card:
+    base = plan.sender.space.public_url
+    return native.Card(
+        title=content.title,
+        content=plan.asked.content,
+        summary=content.summary,
+        link=f"{base}/shortMessage/{code}",
+        logo=plan.asked.icon or base + _LOGO,
+        is_text=plan.asked.template == "txt" and not content.attachments,
+    )
+
+
+def _memory(plan: Plan, kept: Kept) -> dict[str, Any]:
+    """What lists, the page and callbacks need later."""
+    asked, channel = plan.asked, plan.way.channel
+    memory: dict[str, Any] = {
+        "owner": plan.sender.person.id,
+        "title": asked.title,
+        "channel": channel.name,
+        "template": asked.template,
+    }
+    if plan.topic:
+        memory["topic"] = plan.topic
+    elif asked.to and not channel.to_account:
+        memory["friend"] = True
+    if kept.raw is not None:
+        memory["content"] = kept.raw
+    if asked.pre:
+        memory["pre"] = asked.pre
+    return memory

@@ -1,0 +1,166 @@
+"""The ``[pushplus]`` tables of the directory file (DESIGN §6)."""
+
+from typing import Literal
+
+import msgspec
+
+from onebell.core.wanted import Problem, Wanted, WantedCredential, WantedFeed, WantedRecord
+from onebell.dialects.pushplus.senders import ACCOUNT_KEY, NAME, SITE_KEY
+from onebell.ids import HEX32
+
+
+class _Table(msgspec.Struct, forbid_unknown_fields=True):
+    """A table of the file: unknown keys are refused."""
+
+
+class User(_Table, kw_only=True):
+    """A person's user token and settings."""
+
+    person: str
+    token: str
+    secret_key: str = ""  # for the open API; empty = switched off
+    callback_url: str = ""  # counts as verified
+
+
+class Topic(_Table, kw_only=True):
+    """A topic (群组) that its owner sends to."""
+
+    code: str
+    name: str = ""
+    owner: str
+    members: tuple[str, ...] = ()
+
+
+class Friend(_Table, kw_only=True):
+    """A one-way friendship: what ``owner`` writes into ``to`` to reach ``friend``."""
+
+    owner: str
+    friend: str
+    token: str
+
+
+class Webhook(_Table, kw_only=True):
+    """A config code for channel webhook, cp or mail."""
+
+    owner: str
+    code: str
+    carrier: str
+
+
+class Pre(_Table, kw_only=True):
+    """A preprocess script."""
+
+    owner: str
+    code: str
+    script: str
+    name: str = ""
+
+
+class Token(_Table, kw_only=True):
+    """A message token of a person."""
+
+    person: str
+    name: str
+    token: str
+
+
+class Section(_Table, kw_only=True):
+    """``[pushplus]``."""
+
+    default_mail: str = ""
+    limits: Literal["off", "strict"] = "off"
+    users: tuple[User, ...] = ()
+    tokens: tuple[Token, ...] = ()
+    topics: tuple[Topic, ...] = ()
+    friends: tuple[Friend, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
+    pre: tuple[Pre, ...] = ()
+
+
+def wanted(section: Section) -> list[Wanted]:
+    """What the section asks for.
+
+    Raises:
+        Problem: a token that official clients would refuse, or a code given twice.
+    """
+    _check(section)
+    found: list[Wanted] = [_site(section)]
+    for user in section.users:
+        found += _user(user)
+    found += [_credential("message", token.name, token.token, token.person) for token in section.tokens]
+    found += [_topic(topic) for topic in section.topics]
+    found += [_friend(friend) for friend in section.friends]
+    found += [_webhook(webhook) for webhook in section.webhooks]
+    found += [_pre(pre) for pre in section.pre]
+    return found
+
+
+def _site(section: Section) -> WantedRecord:
+    data = {"default_mail": section.default_mail, "limits": section.limits}
+    return WantedRecord(dialect=NAME, kind="site", key=SITE_KEY, data=data)
+
+
+def _user(user: User) -> list[Wanted]:
+    account = WantedRecord(
+        dialect=NAME,
+        kind="account",
+        key=ACCOUNT_KEY,
+        owner=user.person,
+        data={"callback_url": user.callback_url} if user.callback_url else {},
+        secrets={"secret_key": user.secret_key} if user.secret_key else {},
+    )
+    return [_credential("user", "", user.token, user.person), account]
+
+
+def _credential(kind: str, name: str, value: str, owner: str) -> WantedCredential:
+    return WantedCredential(dialect=NAME, kind=kind, name=name, value=value, owner=owner)
+
+
+def _topic(topic: Topic) -> WantedFeed:
+    return WantedFeed(
+        dialect=NAME, kind="topic", code=topic.code, name=topic.name, owner=topic.owner, members=topic.members
+    )
+
+
+def _friend(friend: Friend) -> WantedCredential:
+    # Owned by who receives; "of" names who may use it.
+    return WantedCredential(
+        dialect=NAME, kind="friend", value=friend.token, owner=friend.friend, settings={"of": friend.owner}
+    )
+
+
+def _webhook(webhook: Webhook) -> WantedRecord:
+    data = {"carrier": webhook.carrier}
+    return WantedRecord(dialect=NAME, kind="webhook", key=webhook.code, owner=webhook.owner, data=data)
+
+
+def _pre(pre: Pre) -> WantedRecord:
+    data = {"script": pre.script, "name": pre.name or pre.code}
+    return WantedRecord(dialect=NAME, kind="pre", key=pre.code, owner=pre.owner, data=data)
+
+
+def _check(section: Section) -> None:
+    _check_tokens("users", [user.token for user in section.users])
+    _check_tokens("tokens", [token.token for token in section.tokens])
+    _check_tokens("friends", [friend.token for friend in section.friends])
+    _check_codes("topics", [(topic.owner, topic.code) for topic in section.topics])
+    _check_codes("webhooks", [(webhook.owner, webhook.code) for webhook in section.webhooks])
+    _check_codes("pre", [(pre.owner, pre.code) for pre in section.pre])
+
+
+def _check_tokens(table: str, tokens: list[str]) -> None:
+    for no, token in enumerate(tokens):
+        if HEX32.match(token) is None:
+            raise Problem(f"pushplus.{table}[{no}].token", "must be 32 lower-case hex digits")
+        if token in tokens[:no]:
+            raise Problem(f"pushplus.{table}[{no}].token", "stands here twice")
+
+
+def _check_codes(table: str, codes: list[tuple[str, str]]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for no, (owner, code) in enumerate(codes):
+        if not code.strip():
+            raise Problem(f"pushplus.{table}[{no}].code", "must not be empty")
+        if (owner.lower(), code) in seen:
+            raise Problem(f"pushplus.{table}[{no}].code", "its owner has it already")
+        seen.add((owner.lower(), code))

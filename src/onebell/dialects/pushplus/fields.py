@@ -1,0 +1,180 @@
+"""Where values come from: body before URL before default, or the whole body as content (sheet pushplus §1.3)."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from onebell.dialects.pushplus.answer import Fault, Rejected
+from onebell.dialects.pushplus.lenient import NotJson, loads
+from onebell.http.exchange import Request
+
+_encode = msgspec.json.Encoder().encode
+_BOUNDARY = re.compile(r'boundary=(?:"(?P<quoted>[^"]{1,200})"|(?P<bare>[^\s;"]{1,200}))', re.IGNORECASE)
+_PART_NAME = re.compile(rb'[;\s]name="([^"\r\n]{1,100})"', re.IGNORECASE)
+
+
+class Fields(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One request's parameters as text; empty = absent."""
+
+    token: str = ""
+    title: str = ""
+    content: str = ""
+    topic: str = ""
+    template: str = ""
+    channel: str = ""
+    webhook: str = ""
+    option: str = ""
+    callback_url: str = ""
+    timestamp: str = ""
+    to: str = ""
+    pre: str = ""
+    push_id: str = ""
+    icon: str = ""
+
+
+_NAMES = tuple((field.name, field.encode_name) for field in msgspec.structs.fields(Fields))
+_WHOLE_BODY_NAMES = ("title", "topic")
+"""All that is read from a body that is content itself: its other keys may be foreign (a documented alarm has a
+``timestamp`` of 2017)."""
+
+_Values = dict[str, str]
+
+
+def read(request: Request, path_token: bytes = b"") -> Fields:
+    """The parameters of a request to ``/send`` or ``/batchSend``; ``path_token`` is still percent-encoded.
+
+    Raises:
+        Rejected: ``application/json`` whose body is not a JSON object.
+    """
+    url = _pairs(request.query_pairs())
+    in_path = unquote_to_bytes(path_token).decode("utf-8", "replace").strip()
+    if in_path:
+        url.setdefault("token", in_path)
+    if not request.body.strip():
+        return _fields(url)
+    if "template" in url:
+        return _whole_body(request, url)
+    return _fields({**url, **_body_values(request, url)})
+
+
+def text_of(value: object) -> str:
+    """A JSON value as the text it stands for; null and blank = empty; objects and arrays compact."""
+    match value:
+        case None:
+            return ""
+        case str():
+            return value if value.strip() else ""
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)
+    return _encode(value).decode()
+
+
+def _fields(values: _Values) -> Fields:
+    return Fields(**{name: values[wire] for name, wire in _NAMES if wire in values})
+
+
+def _pairs(pairs: Iterable[tuple[str, Any]]) -> _Values:
+    # The first of several wins, as in a servlet; a blank one counts as absent.
+    found: _Values = {}
+    for key, value in pairs:
+        text = text_of(value)
+        if text:
+            found.setdefault(key, text)
+    return found
+
+
+def _media_type(request: Request) -> str:
+    # qinglong sends ' application/json' with a leading blank.
+    return request.text_header(b"content-type").partition(";")[0].strip().lower()
+
+
+def _body_values(request: Request, url: _Values) -> _Values:
+    kind = _media_type(request)
+    if kind == "application/json":
+        return _json_values(request.body)
+    if kind in _FORMS:
+        return _form_or_json(request)
+    document = _json_object(request.body)
+    if document is not None:
+        return _pairs(document.items())
+    if "token" in url and "content" not in url:
+        return {"content": request.body.decode("utf-8", "replace")}
+    return {}
+
+
+def _json_values(body: bytes) -> _Values:
+    document = _json_object(body)
+    if document is None:
+        raise Rejected(Fault.NOT_JSON)
+    return _pairs(document.items())
+
+
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    try:
+        document = loads(body)
+    except NotJson:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _form_or_json(request: Request) -> _Values:
+    # `curl -d '{…}'` without a header says form and means JSON.
+    document = _json_object(request.body) if request.body.lstrip().startswith(b"{") else None
+    return _pairs(_form_pairs(request) if document is None else document.items())
+
+
+def _whole_body(request: Request, url: _Values) -> Fields:
+    raw = request.body.decode("utf-8", "replace")
+    if _media_type(request) not in _FORMS:
+        return _content_with(raw, _pairs((_json_object(request.body) or {}).items()), url)
+    document = _json_object(request.body) if raw.lstrip().startswith("{") else None
+    if document is not None:
+        return _content_with(raw, _pairs(document.items()), url)
+    form = list(_form_pairs(request))
+    values = _pairs(form)
+    if "content" in values:
+        return _fields({**url, **values})
+    return _content_with(text_of(dict(form)), values, url)
+
+
+def _content_with(content: str, body: _Values, url: _Values) -> Fields:
+    values = {**url, **{name: body[name] for name in _WHOLE_BODY_NAMES if name in body}, "content": content}
+    if "token" in body:
+        values.setdefault("token", body["token"])
+    return _fields(values)
+
+
+def _form_pairs(request: Request) -> Iterable[tuple[str, str]]:
+    return _FORMS[_media_type(request)](request)
+
+
+def _urlencoded(request: Request) -> Iterable[tuple[str, str]]:
+    # Decoded from bytes: raw UTF-8 beside percent-encoding must survive (the official shell demo sends it so).
+    for piece in request.body.split(b"&"):
+        key, _, value = piece.partition(b"=")
+        if key:
+            yield _form_text(key), _form_text(value)
+
+
+def _form_text(raw: bytes) -> str:
+    return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8", "replace")
+
+
+def _multipart(request: Request) -> Iterable[tuple[str, str]]:
+    boundary = _BOUNDARY.search(request.text_header(b"content-type"))
+    if boundary is None:
+        return
+    mark = b"--" + (boundary["quoted"] or boundary["bare"]).encode()
+    for piece in request.body.split(mark)[1:]:
+        head, _, value = piece.partition(b"\r\n\r\n")
+        name = _PART_NAME.search(head)
+        if name is not None and b"filename" not in head.lower():
+            yield name[1].decode("utf-8", "replace"), value.removesuffix(b"\r\n").decode("utf-8", "replace")
+
+
+_FORMS = {"application/x-www-form-urlencoded": _urlencoded, "multipart/form-data": _multipart}

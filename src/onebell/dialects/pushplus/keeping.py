@@ -1,0 +1,51 @@
+"""Where a content is kept: in the row, or beside it when it is long (DESIGN §4, sheet pushplus §6)."""
+
+from typing import Any
+
+import msgspec
+
+from onebell.core.context import Context
+from onebell.core.model import Attachment, Format
+from onebell.dialects.pushplus.parse import Asked
+from onebell.dialects.pushplus.senders import SenderInfo
+from onebell.dialects.pushplus.templates import Shown
+
+ROW_BYTES = 16_384
+"""Longer bytes never enter a message row."""
+
+_FILES = {
+    Format.HTML: ("content.html", "text/html; charset=utf-8"),
+    Format.MARKDOWN: ("content.md", "text/markdown; charset=utf-8"),
+    Format.TEXT: ("content.txt", "text/plain; charset=utf-8"),
+}
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A content as its row keeps it."""
+
+    body: str
+    """What is shown; when it is long, its beginning: the whole is the first attachment."""
+    attachments: tuple[Attachment, ...] = ()
+    raw: str | dict[str, Any] | None = None
+    """The content as it was sent, or ``{"$file": id}``; None when the body is it."""
+
+
+async def keep(context: Context, sender: SenderInfo, shown: Shown, asked: Asked) -> Kept:
+    """Split a content between its row and files; the files are durable when this returns."""
+    raw = None if shown.body == asked.content else await _raw(context, sender, asked.content)
+    body = shown.body.encode("utf-8", "replace")
+    if len(body) <= ROW_BYTES:
+        return Kept(body=shown.body, raw=raw)
+    name, media_type = _FILES[shown.format]
+    file = await context.files.put(sender.space.id, name, media_type, body, owner=sender.person.id)
+    whole = Attachment(name=name, type=media_type, file=file.id, size=len(body))
+    return Kept(body=body[:ROW_BYTES].decode("utf-8", "ignore"), attachments=(whole,), raw=raw)
+
+
+async def _raw(context: Context, sender: SenderInfo, content: str) -> str | dict[str, Any]:
+    raw = content.encode("utf-8", "replace")
+    if len(raw) <= ROW_BYTES:
+        return content
+    name, media_type = _FILES[Format.TEXT]
+    file = await context.files.put(sender.space.id, name, media_type, raw, owner=sender.person.id)
+    return {"$file": file.id}

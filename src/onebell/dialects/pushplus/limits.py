@@ -1,0 +1,93 @@
+"""PushPlus's numbers as data (sheet pushplus §6), and their checks.
+
+The profile ``off`` (the default) has the member's lengths and no quotas; ``strict`` is the whole column of a
+verified user.
+"""
+
+import hashlib
+
+import msgspec
+
+from onebell.clock import Clock, shanghai_day
+from onebell.core.context import Limits
+from onebell.dialects.pushplus.answer import Fault, Rejected
+
+_DAY_KEPT_S = 172_800  # a day's count is found by the day's name; the window only has to outlive it
+
+
+class Window(msgspec.Struct, frozen=True):
+    """At most ``limit`` in any ``seconds``."""
+
+    limit: int
+    seconds: int
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """One column of the table of limits."""
+
+    title_chars: int
+    content_chars: int
+    to_friends: int
+    per_day: dict[str, int] = {}  # by channel; one that is missing has no quota
+    rate: Window | None = None
+    same_content: Window | None = None
+    verified_only: bool = False  # an account whose owner is not real-name verified sends nothing
+
+
+PROFILES = {
+    "off": Profile(title_chars=200, content_chars=100_000, to_friends=100),
+    "strict": Profile(
+        title_chars=100,
+        content_chars=20_000,
+        to_friends=10,
+        per_day={"wechat": 200, "cp": 1000, "webhook": 1000, "mail": 200, "extension": 1000, "app": 200},
+        rate=Window(5, 60),
+        same_content=Window(3, 3600),
+        verified_only=True,
+    ),
+}
+
+BAD_TOKENS = Window(100, 60)
+"""Requests with unknown tokens from one address before it is shut out (E19); the sheet leaves the number to us."""
+
+
+class Counters:
+    """The counted limits of all senders, shared by all nodes."""
+
+    def __init__(self, limits: Limits, clock: Clock) -> None:
+        self._limits = limits
+        self._clock = clock
+
+    async def check_address(self, address: str) -> None:
+        """Raises: Rejected (E19)."""
+        if await self._limits.used(0, _address_key(address), BAD_TOKENS.seconds) >= BAD_TOKENS.limit:
+            raise Rejected(Fault.ADDRESS_BANNED)
+
+    async def bad_token(self, address: str) -> None:
+        """Count a request with an unknown token."""
+        await self._limits.take(0, _address_key(address), BAD_TOKENS.limit, BAD_TOKENS.seconds)
+
+    async def is_within_day(self, space: int, person: int, profile: Profile, channel: str) -> bool:
+        """Count a request with a valid token, refused ones too; false once the channel's quota is used up."""
+        limit = profile.per_day.get(channel)
+        if limit is None:
+            return True
+        key = f"pushplus:day:{shanghai_day(self._clock.now_ms())}:{person}:{channel}"
+        return await self._limits.take(space, key, limit, _DAY_KEPT_S)
+
+    async def check_rate(self, space: int, person: int, profile: Profile, content: str) -> None:
+        """Raises: Rejected (E17, E18)."""
+        if not await self._take(space, f"pushplus:rate:{person}", profile.rate):
+            raise Rejected(Fault.TOO_FAST)
+        if profile.same_content is None:
+            return
+        digest = hashlib.sha256(content.encode()).hexdigest()[:32]
+        if not await self._take(space, f"pushplus:same:{person}:{digest}", profile.same_content):
+            raise Rejected(Fault.REPEATED_CONTENT)
+
+    async def _take(self, space: int, key: str, window: Window | None) -> bool:
+        return window is None or await self._limits.take(space, key, window.limit, window.seconds)
+
+
+def _address_key(address: str) -> str:
+    return f"pushplus:badtoken:{address}"

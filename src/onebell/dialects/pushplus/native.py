@@ -1,0 +1,80 @@
+"""What the webhook kinds send for a PushPlus message, as the service's own requests look (sheet pushplus §5.1, §5.2).
+
+A part carries these as ``native`` payloads, so the carrier folders need not know this dialect.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+TEXT_CHARS = 1900  # a txt message below this goes out as text instead of a card
+_MORE = "查看pushplus消息详情"
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """The letters of the sheet's table."""
+
+    title: str  # T
+    content: str  # C, after the preprocess script
+    summary: str  # D
+    link: str  # L
+    logo: str  # I
+    is_text: bool  # template=txt
+
+
+Native = Callable[[Card], dict[str, Any]]
+
+
+def payload(kind: str, card: Card) -> dict[str, Any]:
+    """The ``native`` map of a part for one account of this kind; empty where the carrier's own rendering serves."""
+    make = _KINDS.get(kind)
+    return {kind: make(card)} if make else {}
+
+
+def _fits_text(card: Card) -> bool:
+    return card.is_text and len(card.title) + len(card.content) < TEXT_CHARS
+
+
+def _news(card: Card) -> dict[str, Any]:
+    article = {"title": card.title, "description": card.summary, "url": card.link, "picurl": card.logo}
+    return {"msgtype": "news", "news": {"articles": [article]}}
+
+
+def _wecom_bot(card: Card) -> dict[str, Any]:
+    if _fits_text(card):
+        return {"msgtype": "text", "text": {"content": f"{card.title}\n\n{card.content}"}}
+    return _news(card)
+
+
+def _wecom_app(card: Card) -> dict[str, Any]:
+    if _fits_text(card):
+        more = f'<a href="{card.link}">查看详情</a>'
+        return {"msgtype": "text", "text": {"content": f"{card.title}\n\n{card.content}\n\n{more}"}}
+    return _news(card)
+
+
+def _dingtalk_bot(card: Card) -> dict[str, Any]:
+    # Users set the robot's keyword to "pushplus": the word must stay in every message.
+    if card.is_text:
+        return {"msgtype": "text", "text": {"content": f"pushplus消息：\n{card.title}\n\n{card.content}"}}
+    action = {"title": card.title, "text": card.summary, "singleTitle": _MORE, "singleURL": card.link}
+    return {"msgtype": "actionCard", "actionCard": action}
+
+
+def _feishu_bot(card: Card) -> dict[str, Any]:
+    if card.is_text:
+        return {"msg_type": "text", "content": {"text": f"{card.title}\n\n{card.content}"}}
+    lines = [[{"tag": "text", "text": card.summary}], [{"tag": "a", "text": _MORE, "href": card.link}]]
+    return {
+        "msg_type": "post",
+        "content": {"post": {"zh_cn": {"title": card.title, "content": lines}}},
+    }
+
+
+_KINDS: dict[str, Native] = {
+    "wecom_bot": _wecom_bot,
+    "wecom_app": _wecom_app,
+    "dingtalk_bot": _dingtalk_bot,
+    "feishu_bot": _feishu_bot,
+}

@@ -1,0 +1,150 @@
+"""The checks that need nothing but the request: E6 to E9, E12, E13, E16 of the sheet (pushplus §1.5)."""
+
+import re
+from urllib.parse import urlsplit
+
+import msgspec
+
+from onebell.dialects.pushplus.answer import Fault, Rejected
+from onebell.dialects.pushplus.fields import Fields
+from onebell.dialects.pushplus.limits import Profile
+from onebell.dialects.pushplus.templates import CANONICAL, FORMS
+
+DEFAULT_CHANNEL = "wechat"
+MAX_CHANNELS = 5  # of one /batchSend
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}(?:\.0+)?")
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """A way that PushPlus knows (sheet §5)."""
+
+    name: str
+    inbox_only: bool = False
+    kinds: frozenset[str] | None = frozenset()
+    """Kinds of carrier accounts that its config code may name; empty = it takes no code; None = any but mail."""
+    code_required: bool = False
+    to_account: bool = False
+    """The message goes to the account's own receivers: topic and ``to`` friends are void."""
+
+
+CHANNELS = {
+    channel.name: channel
+    for channel in (
+        Channel(name="wechat"),
+        Channel(name="extension", inbox_only=True),
+        Channel(name="app", inbox_only=True),
+        Channel(name="mail", kinds=frozenset({"smtp"})),
+        Channel(name="webhook", kinds=None, code_required=True, to_account=True),
+        Channel(name="cp", kinds=frozenset({"wecom_app"}), code_required=True, to_account=True),
+        Channel(name="sms"),
+    )
+}
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What all channels of one request share, checked as far as the request alone allows."""
+
+    title: str
+    content: str
+    template: str  # canonical
+    topic: str
+    to: tuple[str, ...]  # friend tokens, cut to the profile's cap
+    to_raw: str  # as written: WeCom user ids under cp
+    pre: str
+    callback_url: str  # an http(s) URL or empty
+    has_callback: bool  # the request named one, usable or not
+    timestamp: str
+    icon: str
+
+
+def asked(fields: Fields, profile: Profile) -> Asked:
+    """Check content, lengths and template.
+
+    Raises:
+        Rejected: E6, E7, E8, E16, in this order.
+    """
+    if not fields.content:
+        raise Rejected(Fault.CONTENT_ABSENT)
+    if len(fields.title) > profile.title_chars:
+        raise Rejected(Fault.TITLE_TOO_LONG, profile.title_chars)
+    if len(fields.content) > profile.content_chars:
+        raise Rejected(Fault.CONTENT_TOO_LONG, profile.content_chars)
+    return Asked(
+        title=fields.title.strip(),
+        content=fields.content,
+        template=_template(fields),
+        topic=fields.topic.strip(),
+        to=_friends(fields.to, profile.to_friends),
+        to_raw=fields.to.strip(),
+        pre=fields.pre.strip(),
+        callback_url=_http_url(fields.callback_url.strip()),
+        has_callback=bool(fields.callback_url),
+        timestamp=fields.timestamp.strip(),
+        icon=fields.icon.strip(),
+    )
+
+
+def channel_of(name: str) -> Channel:
+    """A channel by its name, matched without case.
+
+    Raises:
+        Rejected: E9.
+    """
+    channel = CHANNELS.get(name.strip().lower())
+    if channel is None:
+        raise Rejected(Fault.CHANNEL_UNKNOWN)
+    return channel
+
+
+def check_time(timestamp: str, now_ms: int) -> None:
+    """A message whose time has passed is not sent; ``timestamp`` is milliseconds as text, empty = no limit.
+
+    Raises:
+        Rejected: E13, E12.
+    """
+    if not timestamp:
+        return
+    if _INTEGER.fullmatch(timestamp) is None:
+        raise Rejected(Fault.TIMESTAMP_MALFORMED)
+    if int(timestamp.partition(".")[0]) < now_ms:
+        raise Rejected(Fault.TIMESTAMP_PAST)
+
+
+def batch_channels(fields: Fields) -> list[tuple[str, str]]:
+    """The (channel, config code) pairs of ``/batchSend``, matched by position; codes may be missing.
+
+    Raises:
+        Rejected: more than five channels.
+    """
+    names = [name.strip() for name in (fields.channel or DEFAULT_CHANNEL).split(",")]
+    codes = [code.strip() for code in (fields.option or fields.webhook).split(",")]
+    if len(names) > MAX_CHANNELS:
+        raise Rejected(Fault.TOO_MANY_CHANNELS)
+    return [(name or DEFAULT_CHANNEL, codes[no] if no < len(codes) else "") for no, name in enumerate(names)]
+
+
+def _template(fields: Fields) -> str:
+    name = fields.template.strip()
+    if name.lower() in FORMS:
+        if not fields.push_id:
+            raise Rejected(Fault.FORM_WITHOUT_ID, name.lower())
+        raise Rejected(Fault.FORM_NOT_BUILT)
+    # An unknown template is shown as html: a script that works must not break.
+    return CANONICAL.get(name.lower(), "html")
+
+
+def _friends(to: str, cap: int) -> tuple[str, ...]:
+    # Trim, drop empties, merge duplicates, cut: the rest is silently dropped (sheet §1.5).
+    tokens = dict.fromkeys(token.strip() for token in to.split(","))
+    tokens.pop("", None)
+    return tuple(tokens)[:cap]
+
+
+def _http_url(text: str) -> str:
+    try:
+        url = urlsplit(text)
+        usable = url.scheme in ("http", "https") and bool(url.hostname)
+    except ValueError:
+        return ""
+    return text if usable else ""

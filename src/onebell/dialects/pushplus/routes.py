@@ -1,0 +1,76 @@
+"""PushPlus as a server: its paths, and the answer to everything that goes wrong (sheet pushplus §1.1, §2)."""
+
+from collections.abc import Sequence
+
+from onebell.core.context import Context
+from onebell.core.events import CallbackRequest, Event
+from onebell.dialects.base import CallbackAnswer, Route
+from onebell.dialects.pushplus import answer, callback, fields
+from onebell.dialects.pushplus.answer import Fault, Rejected
+from onebell.dialects.pushplus.limits import PROFILES
+from onebell.dialects.pushplus.senders import NAME
+from onebell.dialects.pushplus.sending import Sending
+from onebell.http.exchange import Answer, Request
+
+_METHODS = ("GET", "POST", "PUT", "DELETE")
+_BODY_LIMIT = 2 * 1024 * 1024
+"""100,000 characters, each up to 12 bytes as an escape, and room for the other fields."""
+
+
+class PushPlus:
+    """The dialect."""
+
+    name = NAME
+    body_limit = _BODY_LIMIT
+    callbacks = callback.SCHEDULE
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._sending = Sending(context)
+
+    def routes(self) -> Sequence[Route]:
+        """``/send`` and ``/batchSend`` with and without token and trailing slash: no redirects."""
+        return [
+            Route(_METHODS, path + tail, handler)
+            for path, handler in (("/send", self.send), ("/batchSend", self.send_batch))
+            for tail in ("", "/", "/{}", "/{}/")
+        ]
+
+    async def send(self, request: Request, in_path: tuple[str, ...]) -> Answer:
+        """``/send``."""
+        try:
+            asked = fields.read(request, "".join(in_path).encode())
+            return answer.accepted(await self._sending.send(asked, request.client))
+        except Rejected as why:
+            return answer.rejected(why)
+
+    async def send_batch(self, request: Request, in_path: tuple[str, ...]) -> Answer:
+        """``/batchSend``."""
+        try:
+            asked = fields.read(request, "".join(in_path).encode())
+            return answer.batch(await self._sending.send_batch(asked, request.client))
+        except Rejected as why:
+            return answer.rejected(why)
+
+    def no_route(self, request: Request) -> Answer:
+        """A path of this area that is nobody's."""
+        return answer.no_route()
+
+    def wrong_method(self, request: Request, allowed: tuple[str, ...]) -> Answer:
+        """405, or the answer to a preflight."""
+        return answer.options() if request.method == "OPTIONS" else answer.wrong_method(allowed)
+
+    def too_large(self, request: Request) -> Answer:
+        """A body that no content fits: the words of a content that is too long."""
+        return answer.rejected(Rejected(Fault.CONTENT_TOO_LONG, PROFILES["off"].content_chars))
+
+    def failed(self, request: Request, error: Exception) -> Answer:
+        """Still HTTP 200, code 500."""
+        return answer.unexpected()
+
+    async def pack(self, events: Sequence[Event]) -> Sequence[CallbackRequest]:
+        """One ``message_complate`` per finished message."""
+        return await callback.pack(self._context, events)
+
+    async def on_answer(self, callback: CallbackRequest, answer: CallbackAnswer) -> None:
+        """What a receiver says means nothing here."""

@@ -1,0 +1,125 @@
+"""Who sends: the owner of a token, his settings and his space's (sheet pushplus §1.5 E1 to E5, §1.7)."""
+
+from typing import Any
+
+import msgspec
+
+from onebell.core.context import Context
+from onebell.core.directory import Credential, Person, Space
+from onebell.dialects.pushplus.answer import Fault, Rejected
+from onebell.dialects.pushplus.limits import PROFILES, Counters, Profile
+
+NAME = "pushplus"
+TOKEN_KINDS = ("user", "message")
+SITE_KEY = "site"  # key of the one record of kind "site"
+ACCOUNT_KEY = "account"  # key of a person's one record of kind "account"
+USER_TOKEN_KEY = "0"  # tokenId of the user token in the records of kind "default"
+
+
+class Default(msgspec.Struct, frozen=True, kw_only=True):
+    """What a token sends over when a request names no channel."""
+
+    channel: str = ""
+    option: str = ""
+    pre: str = ""
+
+
+class SenderInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The owner of a token that was shown."""
+
+    space: Space
+    person: Person
+    credential: Credential
+    account: dict[str, Any]  # callback_url, is_send, verified …
+    site: dict[str, Any]  # default_mail, limits
+    profile: Profile
+
+    @property
+    def name(self) -> str:
+        """As readers see him."""
+        return self.person.name or self.person.uid
+
+    @property
+    def callback_url(self) -> str:
+        """The address in his settings."""
+        return str(self.account.get("callback_url", ""))
+
+
+class Senders:
+    """Finds who sends."""
+
+    def __init__(self, context: Context) -> None:
+        self._lookups = context.lookups
+        self._clock = context.clock
+        self._counters = Counters(context.limits, context.clock)
+
+    @property
+    def counters(self) -> Counters:
+        """The counted limits."""
+        return self._counters
+
+    async def identify(self, token: str, address: str) -> SenderInfo:
+        """The owner of a user or message token.
+
+        Raises:
+            Rejected: E19, E1, E2.
+        """
+        await self._counters.check_address(address)
+        if not token:
+            raise Rejected(Fault.TOKEN_ABSENT)
+        sender = await self.find(token.strip(), TOKEN_KINDS)
+        if sender is None:
+            await self._counters.bad_token(address)
+            raise Rejected(Fault.TOKEN_UNKNOWN)
+        return sender
+
+    async def find(self, token: str, kinds: tuple[str, ...]) -> SenderInfo | None:
+        """The owner of a valid token of one of these kinds."""
+        for kind in kinds:
+            credential = await self._lookups.credential(NAME, kind, token)
+            if credential is not None:
+                return await self._owner(credential) if self._is_valid(credential) else None
+        return None
+
+    async def default(self, sender: SenderInfo) -> Default:
+        """The default channel of the token that was shown."""
+        credential = sender.credential
+        key = USER_TOKEN_KEY if credential.kind == "user" else str(credential.id)
+        record = await self._lookups.record(sender.space.id, NAME, "default", key, sender.person.id)
+        return msgspec.convert(record.data, Default) if record else Default()
+
+    def check_account(self, sender: SenderInfo) -> None:
+        """Raises: Rejected (E3, E5)."""
+        if sender.profile.verified_only and not sender.account.get("verified", True):
+            raise Rejected(Fault.NOT_VERIFIED)
+        if not sender.account.get("is_send", True):
+            raise Rejected(Fault.SENDING_OFF)
+
+    async def count(self, sender: SenderInfo, channel: str) -> None:
+        """Count a request with a valid token.
+
+        Raises:
+            Rejected: E4.
+        """
+        if not await self._counters.is_within_day(sender.space.id, sender.person.id, sender.profile, channel):
+            raise Rejected(Fault.QUOTA)
+
+    def _is_valid(self, credential: Credential) -> bool:
+        is_over = 0 < credential.expires_at <= self._clock.now_ms()
+        return credential.enabled and not is_over
+
+    async def _owner(self, credential: Credential) -> SenderInfo | None:
+        person = await self._lookups.person(credential.space, credential.owner)
+        if person is None:
+            return None
+        site = await self._lookups.record(credential.space, NAME, "site", SITE_KEY)
+        account = await self._lookups.record(credential.space, NAME, "account", ACCOUNT_KEY, person.id)
+        site_data = site.data if site else {}
+        return SenderInfo(
+            space=await self._lookups.space(credential.space),
+            person=person,
+            credential=credential,
+            account=account.data if account else {},
+            site=site_data,
+            profile=PROFILES.get(str(site_data.get("limits")), PROFILES["off"]),
+        )

@@ -1,0 +1,181 @@
+"""From parameters to a stored message: checks, channel, receivers (sheet pushplus §1.5 to §1.7, §5)."""
+
+from typing import Any
+
+import msgspec
+
+from onebell.core.context import Context
+from onebell.core.directory import CarrierAccount
+from onebell.core.model import Addresses, Audience, Members, People
+from onebell.dialects.pushplus import parse
+from onebell.dialects.pushplus.answer import (
+    BatchItem,
+    Fault,
+    Rejected,
+    batch_accepted,
+    batch_rejected,
+)
+from onebell.dialects.pushplus.compose import Plan, Way, compose
+from onebell.dialects.pushplus.fields import Fields
+from onebell.dialects.pushplus.parse import Asked, Channel
+from onebell.dialects.pushplus.senders import NAME, SenderInfo, Senders
+from onebell.errors import Reason, Refused, StoreUnavailable
+
+
+class Sending:
+    """``/send`` and ``/batchSend`` after their parameters are read."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._lookups = context.lookups
+        self._senders = Senders(context)
+
+    async def send(self, fields: Fields, address: str) -> str:
+        """Store one message and return its shortCode.
+
+        Raises:
+            Rejected: in the order of the sheet's table.
+        """
+        sender = await self._senders.identify(fields.token, address)
+        default = await self._senders.default(sender)
+        channel_name = fields.channel or default.channel or parse.DEFAULT_CHANNEL
+        await self._admit(sender, channel_name)
+        asked = parse.asked(fields, sender.profile)
+        code = fields.option or fields.webhook
+        if not fields.channel:
+            # The default's option and pre belong to its channel; what the request says beats them (§1.7).
+            code = code or default.option
+            asked = msgspec.structs.replace(asked, pre=asked.pre or default.pre)
+        return await self._store(sender, asked, channel_name, code.strip())
+
+    async def send_batch(self, fields: Fields, address: str) -> list[BatchItem]:
+        """One message per channel; what is wrong with one channel is told in its element.
+
+        Raises:
+            Rejected: what is wrong for all of them.
+        """
+        sender = await self._senders.identify(fields.token, address)
+        pairs = parse.batch_channels(fields)
+        self._senders.check_account(sender)
+        asked = parse.asked(fields, sender.profile)
+        return [await self._one_of_batch(sender, asked, name, code) for name, code in pairs]
+
+    async def _one_of_batch(self, sender: SenderInfo, asked: Asked, channel: str, code: str) -> BatchItem:
+        try:
+            await self._senders.count(sender, channel.lower())
+            return batch_accepted(await self._store(sender, asked, channel, code), channel)
+        except Rejected as why:
+            return batch_rejected(why, channel)
+        except StoreUnavailable:
+            return batch_rejected(Rejected(Fault.UNEXPECTED), channel)
+
+    async def _admit(self, sender: SenderInfo, channel: str) -> None:
+        over: Rejected | None = None
+        try:
+            await self._senders.count(sender, channel.strip().lower())
+        except Rejected as why:
+            over = why
+        self._senders.check_account(sender)
+        if over is not None:
+            raise over
+
+    async def _store(self, sender: SenderInfo, asked: Asked, channel_name: str, code: str) -> str:
+        way = await self._way(sender, parse.channel_of(channel_name), code)
+        audience, topic = await self._audience(sender, asked, way)
+        now_ms = self._context.clock.now_ms()
+        parse.check_time(asked.timestamp, now_ms)
+        await self._check_pre(sender, asked.pre)
+        person = sender.person.id
+        await self._senders.counters.check_rate(sender.space.id, person, sender.profile, asked.content)
+        plan = Plan(sender=sender, asked=asked, way=way, audience=audience, topic=topic, now_ms=now_ms)
+        try:
+            receipt = await self._context.accept(await compose(self._context, plan))
+        except Refused as refused:
+            raise Rejected(_REFUSALS[refused.reason]) from refused
+        return receipt.public_id
+
+    # ------------------------------------------------------------ over which way
+
+    async def _way(self, sender: SenderInfo, channel: Channel, code: str) -> Way:
+        if channel.kinds == frozenset():
+            return Way(channel=channel)
+        if code:
+            account = await self._configured(sender, channel, code)
+        elif channel.code_required:
+            raise Rejected(Fault.CODE_ABSENT)
+        else:
+            account = await self._lookups.carrier(sender.space.id, str(sender.site.get("default_mail", "")))
+        if account is None:
+            raise Rejected(Fault.CODE_UNKNOWN)
+        return Way(channel=channel, account=account)
+
+    async def _configured(self, sender: SenderInfo, channel: Channel, code: str) -> CarrierAccount | None:
+        record = await self._lookups.record(sender.space.id, NAME, "webhook", code, sender.person.id)
+        if record is None:
+            return None
+        account = await self._lookups.carrier(sender.space.id, str(record.data.get("carrier", "")))
+        return account if account and _takes(channel, account.kind) else None
+
+    # ------------------------------------------------------------ to whom
+
+    async def _audience(self, sender: SenderInfo, asked: Asked, way: Way) -> tuple[tuple[Audience, ...], int]:
+        # The topic is checked even where it is void, but for the channel whose row of the sheet says it is not.
+        topic = 0 if way.channel.name == "webhook" else await self._topic(sender, asked.topic)
+        if way.account is not None and way.channel.to_account:
+            return (Addresses(carrier=way.account.code, values=(_address(way.account, asked),)),), 0
+        if way.channel.name == "sms":
+            return (await self._people(sender, ()),), topic
+        if topic:
+            return (Members(feed=topic),), topic
+        if asked.to:
+            return await self._friends(sender, asked.to), 0
+        return (await self._people(sender, (sender.person.id,)),), 0
+
+    async def _topic(self, sender: SenderInfo, code: str) -> int:
+        if not code:
+            return 0
+        feed = await self._lookups.feed_by_code(sender.space.id, NAME, "topic", code, sender.person.id)
+        if feed is None:
+            raise Rejected(Fault.TOPIC_UNKNOWN)
+        return feed.id
+
+    async def _people(self, sender: SenderInfo, people: tuple[int, ...]) -> People:
+        me = sender.person.id
+        other = people[0] if people else me
+        return People(feed=await self._lookups.direct(sender.space.id, NAME, me, other), ids=people)
+
+    async def _friends(self, sender: SenderInfo, tokens: tuple[str, ...]) -> tuple[Audience, ...]:
+        friends: dict[int, None] = {}
+        for token in tokens:
+            friend = await self._lookups.credential(NAME, "friend", token)
+            if friend and friend.enabled and friend.space == sender.space.id and _is_of(friend.settings, sender):
+                friends[friend.owner] = None
+        if not friends:
+            # Accepted, and fails later with "no user received it" (sheet §1.5).
+            return (await self._people(sender, ()),)
+        return tuple([await self._people(sender, (friend,)) for friend in friends])
+
+    async def _check_pre(self, sender: SenderInfo, code: str) -> None:
+        # The script itself does not run yet: as after a script error the content goes out untouched (sheet §4).
+        if not code:
+            return
+        if await self._lookups.record(sender.space.id, NAME, "pre", code, sender.person.id) is None:
+            raise Rejected(Fault.PRE_UNKNOWN)
+
+
+_REFUSALS = {Reason.GUARD_EXHAUSTED: Fault.QUOTA, Reason.VETOED: Fault.UNEXPECTED}
+
+
+def _takes(channel: Channel, kind: str) -> bool:
+    return kind != "smtp" if channel.kinds is None else kind in channel.kinds
+
+
+def _address(account: CarrierAccount, asked: Asked) -> str:
+    # A bot's single target is itself; an app's receivers are the configured ones, or the request's (sheet §5.2).
+    if account.kind != "wecom_app":
+        return ""
+    return asked.to_raw.replace(",", "|") or str(account.fields.get("touser") or "@all")
+
+
+def _is_of(settings: dict[str, Any], sender: SenderInfo) -> bool:
+    return str(settings.get("of", "")).lower() == sender.person.uid.lower()

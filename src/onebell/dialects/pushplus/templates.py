@@ -1,0 +1,290 @@
+"""What the eight templates make of a content: neutral form, default title, plain text (sheet pushplus §4).
+
+Pure functions of the content; the same words go to the page, the mail and the cards.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from html import escape, unescape
+from typing import Any
+
+import msgspec
+import nh3
+
+from onebell.clock import SHANGHAI, shanghai_text
+from onebell.core.model import Format
+from onebell.dialects.pushplus import route
+from onebell.dialects.pushplus.lenient import NotJson, loads_lenient
+
+SUMMARY_CHARS = 200
+TITLE_CHARS = 20
+_WINDOW_CHARS = 8192
+"""How much of a content a summary looks at: a card's 200 characters do not need the other 90,000."""
+
+CANONICAL = {
+    name.lower(): name for name in ("html", "txt", "json", "markdown", "cloudMonitor", "jenkins", "route", "pay")
+}
+FORMS = frozenset({"form", "doc", "excel", "webdiff"})
+"""Templates that show an object of PushPlus' own; onebell has none."""
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """A content as its template shows it."""
+
+    body: str
+    format: Format
+    title: str = ""  # the template's own, when the sender gave none
+    url: str = ""  # what a click opens, where the template knows
+
+
+Template = Callable[[str, int], Shown]
+"""Gets the content and the time of sending in milliseconds."""
+
+
+def show(template: str, content: str, now_ms: int) -> Shown:
+    """A content by its template; ``template`` is canonical."""
+    return _TEMPLATES[template](content, now_ms)
+
+
+def plain_text(shown: Shown, chars: int) -> str:
+    """The first characters of what a reader sees, blanks collapsed."""
+    text = shown.body[:_WINDOW_CHARS]
+    if shown.format is not Format.TEXT:
+        if shown.format is Format.MARKDOWN:
+            text = _markdown_words(text)
+        text = _without_tags(text)
+    return " ".join(text.split())[:chars]
+
+
+_BREAK = re.compile(r"<(?:br|/p|/div|/li|/h[1-6]|/tr|hr)\b[^<>]*>", re.IGNORECASE)
+_MARKS = re.compile(r"(?m)^[ \t]{0,3}(?:#{1,6}[ \t]|>[ \t]?|[-*+][ \t]|```.*$)|\*\*|__|`")
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
+
+
+def _without_tags(text: str) -> str:
+    if "<" in text:
+        text = nh3.clean(_BREAK.sub("\n", text), tags=set())
+    return unescape(text)
+
+
+def _markdown_words(text: str) -> str:
+    return _LINK.sub(r"\1", _MARKS.sub("", text))
+
+
+# ---------------------------------------------------------------- html, txt, markdown
+
+
+def _html(content: str, _now_ms: int) -> Shown:
+    return Shown(body=content, format=Format.HTML)
+
+
+def _txt(content: str, _now_ms: int) -> Shown:
+    # HTML is not interpreted: it is shown as its characters.
+    return Shown(body=content, format=Format.TEXT)
+
+
+def _markdown(content: str, _now_ms: int) -> Shown:
+    return Shown(body=content, format=Format.MARKDOWN)
+
+
+# ---------------------------------------------------------------- json
+
+
+def _json(content: str, now_ms: int) -> Shown:
+    document = parse(content)
+    if not isinstance(document, dict | list):
+        return _txt(content, now_ms)
+    return _page(blocks(document))
+
+
+def parse(content: str) -> Any:
+    """A content as JSON with numbers as they were written; None when it is none."""
+    try:
+        return loads_lenient(content, str)
+    except NotJson:
+        return None
+
+
+def blocks(document: object) -> list[str]:
+    """HTML lines for an object (a line per pair) or an array (a block per element)."""
+    match document:
+        case dict():
+            return [_pair(key, value) for key, value in document.items()]
+        case list():
+            return ["<br/>".join(blocks(element)) for element in document]
+    return [_scalar(document)]
+
+
+def _pair(key: str, value: object) -> str:
+    match value:
+        case dict() | list() if _is_nested(value):
+            return f"{escape(key)}：{_bullets(value)}"
+        case list():
+            return line(key, ", ".join(_raw(element) for element in value))
+    return line(key, _raw(value))
+
+
+def _is_nested(value: object) -> bool:
+    if isinstance(value, dict):
+        return True
+    return isinstance(value, list) and any(isinstance(element, dict | list) for element in value)
+
+
+def _bullets(value: object) -> str:
+    if isinstance(value, dict):
+        items: Iterator[str] = (_pair(key, inner) for key, inner in value.items())
+    else:
+        assert isinstance(value, list), "only objects and arrays are nested"
+        items = ("<br/>".join(blocks(element)) for element in value)
+    return "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
+
+
+def _raw(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+    return str(value)
+
+
+def _scalar(value: object) -> str:
+    return escape(_raw(value))
+
+
+def line(label: str, value: str) -> str:
+    """``label： value``, the one line form of all templates."""
+    return f"{escape(label)}： {escape(value)}"
+
+
+def _page(lines: list[str], *, heading: str = "", title: str = "", url: str = "") -> Shown:
+    head = f"<h3>{escape(heading)}</h3>" if heading else ""
+    return Shown(body=head + "<br/>".join(lines), format=Format.HTML, title=title, url=url)
+
+
+def _fields(document: dict[str, Any], labels: tuple[tuple[str, str], ...]) -> list[str]:
+    pairs = ((label, document.get(name)) for label, name in labels)
+    return [line(label, _raw(value)) for label, value in pairs if value not in (None, "")]
+
+
+# ---------------------------------------------------------------- cloudMonitor
+
+_METRIC_REMARK = "请至阿里云监控查看详情"
+_EVENT_REMARK = "请至阿里云监控了解详情"
+_CONSOLE = "https://cloudmonitor.console.aliyun.com"
+_EVENT_LABELS = (
+    ("产品类型", "product"),
+    ("实例名称", "instanceName"),
+    ("资源Id", "resourceId"),
+    ("所在区域", "regionId"),
+    ("事件名称", "name"),
+    ("事件级别", "level"),
+    ("报警状态", "status"),
+)
+
+
+def _cloud_monitor(content: str, now_ms: int) -> Shown:
+    document = parse(content)
+    if isinstance(document, dict) and "alertName" in document:
+        return _metric_alarm(document)
+    if isinstance(document, dict) and "product" in document and "content" in document:
+        return _event_alarm(document)
+    return _json(content, now_ms)
+
+
+def _metric_alarm(alarm: dict[str, Any]) -> Shown:
+    def text(name: str) -> str:
+        return _raw(alarm.get(name, ""))
+
+    name = text("alertName")
+    lines = [
+        escape(name),
+        line("告警对象", text("instanceName")),
+        line("告警类型", f"{text('preTriggerLevel')} -> {text('triggerLevel')}"),
+        line("告警时间", _alarm_time(text("timestamp"))),
+        line("报警内容", f"{text('metricName')} {text('expression')} 当前值:{text('curValue')}"),
+        line("备注", _METRIC_REMARK),
+    ]
+    return _page(lines, heading="设备告警通知", title=name)
+
+
+def _alarm_time(text: str) -> str:
+    # Seconds in the manual's body, milliseconds in newer alarms.
+    if not text.isascii() or not text.isdigit() or len(text) > 13:
+        return text
+    at_ms = int(text) if len(text) > 11 else int(text) * 1000
+    return datetime.fromtimestamp(at_ms / 1000, SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _event_alarm(alarm: dict[str, Any]) -> Shown:
+    detail = alarm["content"]
+    shown = _bullets(detail) if isinstance(detail, dict | list) else _scalar(detail)
+    lines = [*_fields(alarm, _EVENT_LABELS), f"<h4>报警具体内容</h4>{shown}"]
+    lines.append(f'<a href="{_CONSOLE}">{_EVENT_REMARK}</a>')
+    return _page(lines, heading="设备告警通知", title=_raw(alarm.get("name", "")))
+
+
+# ---------------------------------------------------------------- jenkins, pay, route
+
+_PAY_LABELS = (
+    ("收款金额", "amount"),
+    ("商品名称", "name"),
+    ("订单号", "orderNo"),
+    ("支付时间", "successTime"),
+    ("支付方式", "payWay"),
+    ("订单状态", "payState"),
+)
+_JENKINS_NAMES = frozenset({"buildState", "projectName", "buildNumber"})
+
+
+def _jenkins(content: str, now_ms: int) -> Shown:
+    build = parse(content)
+    if not isinstance(build, dict) or not _JENKINS_NAMES & build.keys():
+        return _json(content, now_ms)
+    log_url = _raw(build.get("buildLogUrl") or "")
+    lines = [
+        *_fields(build, (("项目名称", "projectName"),)),
+        line("构建类型", f"{_raw(build.get('buildNumber', '')).replace('#', '')}次构建"),
+        f"构建状态： {_build_state(_raw(build.get('buildState', '')))}",
+        line("时间", shanghai_text(now_ms)),
+        *_fields(build, (("构建人", "buildUser"),)),
+    ]
+    if build.get("costTime") not in (None, ""):
+        lines.append(line("耗时", f"{_raw(build['costTime'])}秒"))
+    if log_url:
+        lines.append(f'备注： <a href="{escape(log_url)}">查看构建日志</a>')
+    return _page(lines, heading="项目状态提醒", url=log_url)
+
+
+def _build_state(state: str) -> str:
+    if state == "SUCCESS":
+        return f'<span style="color:green">{escape(state)}</span>'
+    return escape(state)
+
+
+def _pay(content: str, now_ms: int) -> Shown:
+    order = parse(content)
+    lines = _fields(order, _PAY_LABELS) if isinstance(order, dict) else []
+    return _page(lines) if lines else _json(content, now_ms)
+
+
+def _route(content: str, now_ms: int) -> Shown:
+    report = parse(content)
+    sections = route.sections(report) if isinstance(report, dict) else []
+    if not sections:
+        return _json(content, now_ms)
+    lines = [f"<h4>{escape(name)}</h4>" + "<br/>".join(blocks(values)) for name, values in sections]
+    return Shown(body="".join(lines), format=Format.HTML)
+
+
+_TEMPLATES: dict[str, Template] = {
+    "html": _html,
+    "txt": _txt,
+    "markdown": _markdown,
+    "json": _json,
+    "cloudMonitor": _cloud_monitor,
+    "jenkins": _jenkins,
+    "route": _route,
+    "pay": _pay,
+}

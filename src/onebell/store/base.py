@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from onebell.store.engine import Database
+from onebell.store.ums import UmsStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -10,8 +11,9 @@ class Store:
     """Verb groups over one database. Each is a class of its own file that takes the database."""
 
     db: Database
+    ums: UmsStore
 
 
 def build_store(db: Database) -> Store:
     """All verb groups over one database."""
-    return Store(db=db)
+    return Store(db=db, ums=UmsStore(db))

@@ -1,0 +1,1 @@
+"""JPush UMS (Jiguang Unified Message System): sheet jpush-ums."""

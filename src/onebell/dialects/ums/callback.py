@@ -1,0 +1,150 @@
+"""Callback records: arrays of them, per channel group and address (sheet jpush-ums §5)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from onebell.core.context import Context
+from onebell.core.directory import Credential
+from onebell.core.events import CallbackRequest, CallbackSchedule, Event, EventKind
+from onebell.dialects.ums.group import CHANNEL_GROUP, DIALECT, INBOX, Group, basic_header
+from onebell.dialects.ums.kinds import KINDS
+
+SCHEDULE = CallbackSchedule(pauses_s=(50, 50, 50), timeout_s=10, success=(200,), gather=100, gather_s=10)  # sheet §5.2
+
+TYPES: dict[EventKind, int] = {
+    EventKind.RESOLVED: 0,
+    EventKind.UNRESOLVED: 1,
+    EventKind.SENT: 2,
+    EventKind.FAILED: 3,
+    EventKind.EXPIRED: 3,
+    EventKind.DELIVERED: 4,
+    EventKind.UNDELIVERED: 5,
+    EventKind.CLICKED: 6,
+    EventKind.RECALLED: 7,
+    EventKind.NOT_RECALLED: 8,
+    # An entry in the inbox is the submission, where the inbox is the app channel (sheet §1.4 of the directory).
+    EventKind.STORED: 2,
+}
+WITH_ERROR = frozenset({1, 3, 5, 8})
+UMS_ITSELF = 0  # sender of types 0 and 1
+APP, WECOM = KINDS["app"].sender, KINDS["wechatwk"].sender
+APP_PLATFORM_WEB, APP_SENDER_JIGUANG = 2, 0
+
+
+async def pack(context: Context, events: Sequence[Event]) -> Sequence[CallbackRequest]:
+    """One request per channel group and address; events of statuses nobody asked for are left out."""
+    packer = _Packer(context)
+    for event in events:
+        await packer.add(event)
+    return packer.requests()
+
+
+class _Batch:
+    """Records on their way to one address."""
+
+    def __init__(self, space: int, channel: str, url: str, pair: str) -> None:
+        self.space = space
+        self.channel = channel
+        self.url = url
+        self.pair = pair
+        self.records: list[dict[str, Any]] = []
+        self.events: list[int] = []
+
+    def request(self) -> CallbackRequest:
+        return CallbackRequest(
+            kind="ums",
+            space=self.space,
+            url=self.url,
+            verified=True,
+            headers={"Content-Type": "application/json", "Authorization": basic_header(self.pair)},
+            body=msgspec.json.encode(self.records),
+            order_key=f"ums:{self.channel}:{self.url}",
+            events=tuple(self.events),
+        )
+
+
+class _Packer:
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._batches: dict[tuple[int, str, str], _Batch] = {}
+
+    def requests(self) -> Sequence[CallbackRequest]:
+        return [batch.request() for batch in self._batches.values()]
+
+    async def add(self, event: Event) -> None:
+        number = TYPES.get(event.kind)
+        channel = str(event.extra.get("channel", ""))
+        credential = await self._context.lookups.credential_named(event.space, DIALECT, CHANNEL_GROUP, channel)
+        if number is None or credential is None:
+            return
+        group = msgspec.convert(credential.settings, Group)
+        if number not in group.callback_statuses or not group.callback_urls:
+            return
+        batch = self._batch(event, credential, group)
+        batch.records.append(await self._record(event, number, channel, group))
+        batch.events.append(event.id)
+
+    def _batch(self, event: Event, credential: Credential, group: Group) -> _Batch:
+        url = str(event.extra.get("url", ""))
+        if url not in group.callback_urls:
+            url = group.callback_urls[0]
+        key = (event.space, credential.name, url)
+        if key not in self._batches:
+            self._batches[key] = _Batch(event.space, credential.name, url, credential.value)
+        return self._batches[key]
+
+    async def _record(self, event: Event, number: int, channel: str, group: Group) -> dict[str, Any]:
+        uid = await self._uid(event)
+        custom = bool(event.extra.get("custom"))
+        kind = _carrier_type(event, group)
+        sender = KINDS[kind].sender if number >= 2 and kind in KINDS else UMS_ITSELF
+        shown = number >= 2 or custom
+        record: dict[str, Any] = {
+            "type": number,
+            "channelkey": channel,
+            "msgid": event.public_id,
+            "userid": "" if custom else uid,
+            "sender_id": (_address(event) or uid) if shown else "",
+            "sender": sender,
+        }
+        record.update(_sender_details(sender, _address(event)))
+        record["sent_time"] = event.at // 1000
+        if number in WITH_ERROR:
+            record["error"] = _error(event)
+        record["params"] = event.callback_params
+        return record
+
+    async def _uid(self, event: Event) -> str:
+        if event.person:
+            person = await self._context.lookups.person(event.space, event.person)
+            if person is not None:
+                return person.uid
+        return str(event.data.get("uid", ""))
+
+
+def _address(event: Event) -> str:
+    return event.target or str(event.data.get("target", ""))
+
+
+def _carrier_type(event: Event, group: Group) -> str:
+    """Which of the group's carriers the event is about; without a delivery it is the inbox."""
+    named = str(event.data.get("carrier", ""))
+    return named if named in KINDS else group.kind_of(event.account_code or named or INBOX)
+
+
+def _sender_details(sender: int, address: str) -> dict[str, int]:
+    if sender == APP:
+        return {"app_platform": APP_PLATFORM_WEB, "app_sender": APP_SENDER_JIGUANG}
+    if sender == WECOM:
+        return {"wechatwk_sender": 1 if "/" in address else 0}
+    return {}
+
+
+def _error(event: Event) -> dict[str, Any]:
+    code = event.data.get("code", 0)
+    return {
+        "code": code if isinstance(code, int) else 0,
+        "message": str(event.data.get("message") or event.data.get("why") or event.kind.value),
+    }

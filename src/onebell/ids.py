@@ -18,6 +18,8 @@ WECOM_ID = re.compile(r"^(wr|wo|bp|wb)[A-Za-z0-9_-]{30}$")
 """WeCom group, single chat, post and blackboard ids (sheet wecom §1)."""
 EASEMOB_ID = re.compile(r"^\d{15,20}$")
 """Easemob message id: a decimal string below 2^63 (sheet easemob §1.3)."""
+UID = re.compile(r"^[A-Za-z0-9_.@!#$&*+=|¥￥-]{1,64}$")
+"""A person's uid, unique without case in his space (DESIGN §1)."""
 
 _EPOCH_MS = 1_577_836_800_000  # 2020-01-01: leaves 63-bit ids until 2089
 _NODE_BITS = 10

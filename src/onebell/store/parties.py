@@ -1,0 +1,103 @@
+"""Parties that are made when they are first needed: bots, system names, unclaimed names, pairs of two."""
+
+from collections.abc import Callable, Sequence
+
+import sqlalchemy as sa
+
+from onebell.core.model import FeedKind, PartyKind
+from onebell.store import feeds
+from onebell.store.schema import feed, mailbox, party
+from onebell.store.upserts import insert_missing, pages
+
+NAME_KEPT_MS = 7 * 86_400_000
+"""How long an unclaimed name's mailbox lives after its last entry (DESIGN §1)."""
+
+
+def known(connection: sa.Connection, space: int, kind: PartyKind, names: Sequence[str]) -> dict[str, int]:
+    """Ids of these parties, as far as they exist."""
+    found: dict[str, int] = {}
+    for page in pages(names):
+        statement = sa.select(party.c.name, party.c.id).where(
+            party.c.space_id == space, party.c.kind == kind.value, party.c.name.in_(page)
+        )
+        found.update((row.name, row.id) for row in connection.execute(statement))
+    return found
+
+
+def ensure(
+    connection: sa.Connection,
+    space: int,
+    kind: PartyKind,
+    names: Sequence[str],
+    mint: Callable[[], int],
+    now_ms: int,
+) -> dict[str, int]:
+    """Ids of these parties; what is missing is made, a name with its mailbox."""
+    insert_missing(
+        connection,
+        party,
+        [{"space_id": space, "id": mint(), "kind": kind.value, "name": name} for name in sorted(set(names))],
+    )
+    found = known(connection, space, kind, names)
+    if kind is PartyKind.NAME:
+        insert_missing(
+            connection,
+            mailbox,
+            [
+                {"space_id": space, "id": number, "kind": kind.value, "expires_at": now_ms + NAME_KEPT_MS}
+                for number in sorted(found.values())
+            ],
+        )
+    return found
+
+
+def pair_code(one: int, other: int) -> str:
+    """The code of the direct feed of two parties, the same in either order."""
+    return f"{min(one, other)}:{max(one, other)}"
+
+
+def known_directs(
+    connection: sa.Connection, space: int, dialect: str, one: int, others: Sequence[int]
+) -> dict[int, int]:
+    """Direct feeds of ``one`` with these, as far as they exist."""
+    codes = {pair_code(one, other): other for other in others}
+    found: dict[int, int] = {}
+    for page in pages(list(codes)):
+        statement = sa.select(feed.c.code, feed.c.id).where(
+            feed.c.space_id == space,
+            feed.c.dialect == dialect,
+            feed.c.kind == FeedKind.DIRECT.value,
+            feed.c.owner_id == 0,
+            feed.c.code.in_(page),
+        )
+        found.update((codes[row.code], row.id) for row in connection.execute(statement))
+    return found
+
+
+def ensure_directs(
+    connection: sa.Connection,
+    space: int,
+    dialect: str,
+    one: int,
+    others: Sequence[int],
+    mint: Callable[[], int],
+    now_ms: int,
+) -> dict[int, int]:
+    """Direct feeds of ``one`` with these; what is missing is made, with both as members."""
+    rows = [
+        {
+            "space_id": space,
+            "id": mint(),
+            "kind": FeedKind.DIRECT.value,
+            "dialect": dialect,
+            "code": code,
+            "owner_id": 0,
+            "created_at": now_ms,
+        }
+        for code in sorted({pair_code(one, other) for other in others})
+    ]
+    insert_missing(connection, feed, rows)
+    found = known_directs(connection, space, dialect, one, others)
+    both = {(which, party_id) for other, which in found.items() for party_id in (one, other)}
+    feeds.add_members(connection, space, sorted(both), now_ms)
+    return found

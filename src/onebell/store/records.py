@@ -1,0 +1,180 @@
+"""Records: the dialects' own configuration objects."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from onebell.core.context import Vault
+from onebell.core.directory import Record
+from onebell.errors import NotFound
+from onebell.store.changes import Changes, Origin
+from onebell.store.packed import pack, unpack_object
+from onebell.store.schema import record
+
+
+class NewRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a record holds; (dialect, kind, owner, key) is its name."""
+
+    id: int
+    dialect: str
+    kind: str
+    key: str
+    owner: int = 0
+    data: dict[str, Any] = {}
+    secrets: dict[str, str] = {}
+    origin: str = Origin.API.value
+
+    def __repr__(self) -> str:
+        """Without what is secret."""
+        return f"NewRecord({self.id}, {self.dialect}, {self.kind}, {self.key!r})"
+
+
+def seal_object(vault: Vault, secrets: Mapping[str, Any]) -> bytes | None:
+    """An object of secrets, encrypted as one value; none when it is empty."""
+    return vault.seal(msgspec.json.encode(secrets).decode()) if secrets else None
+
+
+def unseal_object(vault: Vault, sealed: bytes | None) -> dict[str, Any]:
+    """What :func:`seal_object` sealed."""
+    return unpack_object(vault.unseal(sealed).encode()) if sealed else {}
+
+
+def by_key(
+    connection: sa.Connection, vault: Vault, space: int, dialect: str, kind: str, key: str, owner: int = 0
+) -> Record | None:
+    """One record."""
+    condition = sa.and_(
+        record.c.dialect == dialect, record.c.kind == kind, record.c.owner_id == owner, record.c.key == key
+    )
+    found = _where(connection, vault, space, condition)
+    return found[0] if found else None
+
+
+def of_kind(
+    connection: sa.Connection, vault: Vault, space: int, dialect: str, kind: str, owner: int | None = None
+) -> list[Record]:
+    """All records of a kind, of everybody or of one owner, oldest first."""
+    condition = sa.and_(record.c.dialect == dialect, record.c.kind == kind)
+    if owner is not None:
+        condition &= record.c.owner_id == owner
+    return _where(connection, vault, space, condition)
+
+
+def _where(connection: sa.Connection, vault: Vault, space: int, condition: sa.ColumnElement[bool]) -> list[Record]:
+    statement = sa.select(record).where(record.c.space_id == space, condition).order_by(record.c.id)
+    return [read_row(row, vault) for row in connection.execute(statement).mappings()]
+
+
+def read_row(row: sa.RowMapping, vault: Vault) -> Record:
+    """A row of ``record`` with its secrets in clear."""
+    return Record(
+        id=row["id"],
+        space=row["space_id"],
+        dialect=row["dialect"],
+        kind=row["kind"],
+        key=row["key"],
+        owner=row["owner_id"],
+        data=unpack_object(row["data"]),
+        secrets=unseal_object(vault, row["secrets"]),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def insert(connection: sa.Connection, vault: Vault, space: int, new: NewRecord, now_ms: int) -> None:
+    """Make a record."""
+    connection.execute(
+        sa.insert(record).values(
+            space_id=space,
+            id=new.id,
+            dialect=new.dialect,
+            kind=new.kind,
+            key=new.key,
+            owner_id=new.owner,
+            data=pack(new.data),
+            secrets=seal_object(vault, new.secrets),
+            origin=new.origin,
+            created_at=now_ms,
+            updated_at=now_ms,
+        )
+    )
+
+
+def update(connection: sa.Connection, space: int, which: int, now_ms: int, **columns: Any) -> None:
+    """Write columns of a record. Raises ``NotFound``."""
+    statement = sa.update(record).where(record.c.space_id == space, record.c.id == which)
+    if not connection.execute(statement.values(**columns, updated_at=now_ms)).rowcount:
+        raise NotFound(f"record {which}")
+
+
+def remove(connection: sa.Connection, space: int, ids: Sequence[int]) -> None:
+    """Remove records."""
+    connection.execute(sa.delete(record).where(record.c.space_id == space, record.c.id.in_(ids)))
+
+
+def remove_of_owner(connection: sa.Connection, space: int, owner: int) -> None:
+    """Remove all records of a person or feed."""
+    connection.execute(sa.delete(record).where(record.c.space_id == space, record.c.owner_id == owner))
+
+
+class Records:
+    """What the dialects' management APIs do with records."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+
+    async def create(
+        self,
+        space: int,
+        dialect: str,
+        kind: str,
+        key: str,
+        *,
+        owner: int = 0,
+        data: Mapping[str, Any] | None = None,
+        secrets: Mapping[str, str] | None = None,
+    ) -> Record:
+        """Make a record. Raises ``Conflict`` when the owner has one of this kind and key."""
+        vault = self._changes.vault
+        new = NewRecord(
+            id=self._changes.mint.mint(),
+            dialect=dialect,
+            kind=kind,
+            key=key,
+            owner=owner,
+            data=dict(data or {}),
+            secrets=dict(secrets or {}),
+        )
+
+        def work(connection: sa.Connection) -> Record:
+            insert(connection, vault, space, new, self._changes.clock.now_ms())
+            made = by_key(connection, vault, space, dialect, kind, key, owner)
+            assert made is not None, "inserted in this transaction"
+            return made
+
+        return await self._changes.write(space, work)
+
+    async def set_data(self, space: int, which: int, data: Mapping[str, Any]) -> None:
+        """Replace a record's data. Raises ``NotFound``."""
+        await self._edit(space, which, data=pack(dict(data)))
+
+    async def set_secrets(self, space: int, which: int, secrets: Mapping[str, str]) -> None:
+        """Replace a record's secrets. Raises ``NotFound``."""
+        await self._edit(space, which, secrets=seal_object(self._changes.vault, secrets))
+
+    async def remove(self, space: int, which: int) -> None:
+        """Remove a record."""
+        await self._changes.write(space, lambda connection: remove(connection, space, [which]))
+
+    async def _edit(self, space: int, which: int, **columns: Any) -> None:
+        def work(connection: sa.Connection) -> None:
+            update(connection, space, which, self._changes.clock.now_ms(), **columns)
+            connection.execute(
+                sa.update(record)
+                .where(record.c.space_id == space, record.c.id == which, record.c.origin == Origin.FILE.value)
+                .values(origin=Origin.EDITED.value)
+            )
+
+        await self._changes.write(space, work)

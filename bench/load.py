@@ -1,0 +1,76 @@
+"""HTTP load by ``wrk`` (Debian's package): one thread, so that the server keeps a core of its own."""
+
+import json
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+_LUA = """
+wrk.method = {method}
+wrk.body = {body}
+{headers}
+bad = 0
+function response(status, headers, body)
+  if status ~= 200 or not string.find(body, {expect}, 1, true) then bad = bad + 1 end
+end
+local thread
+function setup(t) thread = t end
+function done(summary, latency, requests)
+  io.write(string.format('RESULT {{"requests":%d,"us":%d,"p50":%d,"p99":%d,"bad":%d}}\\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), thread:get("bad")))
+end
+"""
+_RESULT = re.compile(r"RESULT (\{.*\})")
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One request that is sent over and over."""
+
+    path: str
+    body: str
+    expect: str
+    """A text that every answer must hold; else the run does not count."""
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one run saw."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+def fire(url: str, shot: Shot, connections: int, seconds: int) -> Load:
+    """Send as fast as the answers come.
+
+    Raises:
+        RuntimeError: an answer was not the expected one.
+    """
+    script = _LUA.format(
+        method=json.dumps("POST"),
+        body=json.dumps(shot.body, ensure_ascii=False),
+        headers=f'wrk.headers["Content-Type"] = {json.dumps(shot.content_type)}',
+        expect=json.dumps(shot.expect, ensure_ascii=False),
+    )
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
+        file.write(script)
+        file.flush()
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", file.name, url + shot.path]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = _RESULT.search(output)
+    if found is None:
+        raise RuntimeError(output)
+    seen = json.loads(found.group(1))
+    if seen["bad"]:
+        raise RuntimeError(f"{seen['bad']} of {seen['requests']} answers to {shot.path} were not as expected")
+    return Load(seen["requests"] / seen["us"] * 1e6, seen["p50"] / 1000, seen["p99"] / 1000)
+
+
+def scratch() -> Path:
+    """A new directory for one server's data."""
+    return Path(tempfile.mkdtemp(prefix="onebell-bench-"))

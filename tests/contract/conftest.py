@@ -7,9 +7,13 @@ import pytest
 from tests.engines import ENGINES, Cluster, postgres_cluster, settings_for
 
 from onebell.clock import SystemClock
+from onebell.core.bell import ConfigChanged
+from onebell.ids import IdMint
 from onebell.settings import Settings
 from onebell.store.base import Store, build_store
+from onebell.store.changes import Changes
 from onebell.store.engine import Database, open_database
+from onebell.vault import Argon2, ServerVault
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +38,20 @@ async def database(store_settings: Settings) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def store(database: Database) -> Store:
+def announced() -> list[ConfigChanged]:
+    """What ``store`` told the caches."""
+    return []
+
+
+@pytest.fixture
+def changes(database: Database, announced: list[ConfigChanged]) -> Iterator[Changes]:
+    """What changes the directory goes through; passwords are hashed cheaply."""
+    vault = ServerVault([bytes(32)], SystemClock(), Argon2(memory_kib=64, passes=1))
+    yield Changes(database, IdMint(SystemClock(), 0), SystemClock(), vault, announced.append)
+    vault.close()
+
+
+@pytest.fixture
+def store(changes: Changes) -> Store:
     """All verb groups over ``database``."""
-    return build_store(database)
+    return build_store(changes.database, changes)

@@ -2,7 +2,17 @@
 
 from dataclasses import dataclass
 
+from onebell.store.accounts import Accounts
+from onebell.store.audit import Audit
+from onebell.store.belongings import Belongings
+from onebell.store.carrier_accounts import CarrierAccounts
+from onebell.store.changes import Changes
+from onebell.store.credentials import Credentials
 from onebell.store.engine import Database
+from onebell.store.feeds import Feeds
+from onebell.store.people import People
+from onebell.store.records import Records
+from onebell.store.targets import Targets
 from onebell.store.ums import UmsStore
 
 
@@ -11,9 +21,30 @@ class Store:
     """Verb groups over one database. Each is a class of its own file that takes the database."""
 
     db: Database
+    people: People
+    belongings: Belongings
+    feeds: Feeds
+    credentials: Credentials
+    records: Records
+    carrier_accounts: CarrierAccounts
+    targets: Targets
+    accounts: Accounts
+    audit: Audit
     ums: UmsStore
 
 
-def build_store(db: Database) -> Store:
-    """All verb groups over one database."""
-    return Store(db=db, ums=UmsStore(db))
+def build_store(db: Database, changes: Changes) -> Store:
+    """All verb groups over one database; what changes the directory goes through ``changes``."""
+    return Store(
+        db=db,
+        people=People(changes),
+        belongings=Belongings(changes),
+        feeds=Feeds(changes),
+        credentials=Credentials(changes),
+        records=Records(changes),
+        carrier_accounts=CarrierAccounts(changes),
+        targets=Targets(changes),
+        accounts=Accounts(changes),
+        audit=Audit(db, changes.mint, changes.clock),
+        ums=UmsStore(db),
+    )

@@ -1,0 +1,90 @@
+"""JSON as PushPlus' own documents print it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onebell.dialects.pushplus.lenient import MAX_DEPTH, NotJson, clean, loads, loads_lenient, number_value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("{'name':'名称','size':'大小'}", {"name": "名称", "size": "大小"}),
+        ("{a:1,b_c:-2.5e3,$d:true,e-f:null}", {"a": 1, "b_c": -2500.0, "$d": True, "e-f": None}),
+        ("[1,2,]", [1, 2]),
+        ("{}", {}),
+        ("{'a':{'b':[{'c':[]}]}}", {"a": {"b": [{"c": []}]}}),
+        ('"a\nb\tc"', "a\nb\tc"),
+        (r"'it\'s \"q\" \u4e2d \n \/ \x'", 'it\'s "q" 中 \n / x'),
+        (r'"\ud83d\ude00"', "😀"),
+        (r'"\ud800x"', "\ufffdx"),
+        (" \ufeff 'x' ", "x"),
+        ("''", ""),
+    ],
+)
+def test_lenient_forms_are_read(text, value):
+    """Every leniency the documented bodies need."""
+    assert value == loads_lenient(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[", "{'a'", "{'a':", "{'a':1", "'a", '"\\', r'"\u12"', "{1:2}", "tru", "undefined", "1 2", "{a 1}",
+     "[1 2]", "{,}", "--1", "NaN", "}"],
+)  # fmt: skip
+def test_what_is_not_json_is_refused(text):
+    """A clear refusal, never another exception."""
+    with pytest.raises(NotJson):
+        loads_lenient(text)
+
+
+def test_nesting_is_bounded():
+    """A parser's stack is not the caller's to use."""
+    assert loads_lenient("[[]]") == [[]]
+    with pytest.raises(NotJson, match="nested deeper"):
+        loads_lenient("[" * (MAX_DEPTH + 2) + "]" * (MAX_DEPTH + 2))
+    with pytest.raises(NotJson):
+        loads(b"[" * 100_000)
+
+
+def test_numbers_can_be_kept_as_written():
+    """A page shows 1.50 as it was sent."""
+    assert loads_lenient("{a:1.50}", str) == {"a": "1.50"}
+
+
+def test_huge_numbers_do_no_harm():
+    """A number of a million digits stays text; one that is infinite too."""
+    assert number_value("9" * 1000) == "9" * 1000
+    assert loads(b"1e400") == "1e400"
+    assert loads(b"1" * 1_000_000) == "1" * 1_000_000
+
+
+def test_strict_bodies_take_the_fast_way():
+    """What is JSON is read as JSON: the last of two equal keys counts, big integers are exact."""
+    assert loads(b'{"a":1,"a":2}') == {"a": 2}
+    assert loads(b"12345678901234567890123") == 12345678901234567890123
+
+
+@pytest.mark.parametrize("body", [b"{" * 200_000, b"'" + b"\\u" * 200_000, b'{"a":' * 50_000, b"[" + b"1," * 100_000])
+def test_adversarial_bodies_are_refused(body):
+    """No pattern goes back over what it has read, no recursion follows the caller: else this test would not end."""
+    with pytest.raises(NotJson):
+        loads(body)
+
+
+@given(st.binary(max_size=200) | st.text(alphabet="{}[]:,'\"\\u0123456789abtruefalsn \n", max_size=80).map(str.encode))
+def test_any_bytes_are_a_value_or_refused(body):
+    """Whatever comes, the outcome is a value that can be stored, or NotJson."""
+    try:
+        value = loads(body)
+    except NotJson:
+        return
+
+    str(value).encode()
+
+
+def test_lone_surrogates_are_replaced():
+    """A string that cannot be encoded cannot be stored."""
+    assert clean("a\ud800b\ud83d\ude00") == "a\ufffdb😀"
+    assert clean("plain") == "plain"

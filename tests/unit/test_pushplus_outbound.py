@@ -1,0 +1,120 @@
+"""What PushPlus messages become on their way out: native payloads and callbacks (sheet pushplus §3, §5.1)."""
+
+import pytest
+
+from onebell.core.events import Event, EventKind
+from onebell.dialects.pushplus import callback
+from onebell.dialects.pushplus.native import Card, payload
+
+LINK, LOGO = "http://h/shortMessage/1", "http://h/logo.png"
+
+
+def card(content: str = "消息内容", *, is_text: bool = False) -> Card:
+    return Card(title="标题", content=content, summary="消息内容", link=LINK, logo=LOGO, is_text=is_text)
+
+
+def test_wecom_bot_gets_a_news_article():
+    """Type 1: title, summary, link, picture."""
+    article = {"title": "标题", "description": "消息内容", "url": LINK, "picurl": LOGO}
+
+    assert {"wecom_bot": {"msgtype": "news", "news": {"articles": [article]}}} == payload("wecom_bot", card())
+
+
+def test_wecom_bot_gets_short_txt_as_text():
+    """template=txt below 1900 characters is text, above it a card again."""
+    text = {"wecom_bot": {"msgtype": "text", "text": {"content": "标题\n\n消息内容"}}}
+
+    assert text == payload("wecom_bot", card(is_text=True))
+    assert payload("wecom_bot", card("c" * 1897, is_text=True))["wecom_bot"]["msgtype"] == "text"
+    assert payload("wecom_bot", card("c" * 1898, is_text=True))["wecom_bot"]["msgtype"] == "news"
+
+
+def test_wecom_app_text_links_to_the_page():
+    """cp: the text ends with a link to the details."""
+    found = payload("wecom_app", card(is_text=True))["wecom_app"]
+
+    assert f'标题\n\n消息内容\n\n<a href="{LINK}">查看详情</a>' == found["text"]["content"]
+    assert payload("wecom_app", card())["wecom_app"]["msgtype"] == "news"
+
+
+def test_dingtalk_messages_keep_the_keyword():
+    """Users set the robot's keyword to ``pushplus``: the word stays in every message."""
+    action = {
+        "title": "标题",
+        "text": "消息内容",
+        "singleTitle": "查看pushplus消息详情",
+        "singleURL": LINK,
+    }
+
+    assert {"msgtype": "actionCard", "actionCard": action} == payload("dingtalk_bot", card())["dingtalk_bot"]
+    assert payload("dingtalk_bot", card(is_text=True))["dingtalk_bot"] == {
+        "msgtype": "text",
+        "text": {"content": "pushplus消息：\n标题\n\n消息内容"},
+    }
+
+
+def test_feishu_post():
+    """Type 3: the summary, then a link; txt as text."""
+    lines = [
+        [{"tag": "text", "text": "消息内容"}],
+        [{"tag": "a", "text": "查看pushplus消息详情", "href": LINK}],
+    ]
+
+    assert {
+        "msg_type": "post",
+        "content": {"post": {"zh_cn": {"title": "标题", "content": lines}}},
+    } == payload("feishu_bot", card())["feishu_bot"]
+    assert payload("feishu_bot", card(is_text=True))["feishu_bot"] == {
+        "msg_type": "text",
+        "content": {"text": "标题\n\n消息内容"},
+    }
+
+
+def test_another_kind_renders_for_itself():
+    """No native payload where the carrier's own rendering serves."""
+    assert payload("smtp", card()) == {}
+
+
+def event(kind: EventKind = EventKind.FINISHED, **data: object) -> Event:
+    return Event(
+        id=1,
+        space=1,
+        dialect="pushplus",
+        message=7,
+        public_id="3cbc5eab19fe512e80677540fbde332a",
+        delivery=0,
+        person=0,
+        kind=kind,
+        data=data,
+        at=0,
+        extra={"owner": 5},
+        callback_url="https://example.com/cb",
+        callback_params={},
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "message", "status"),
+    [
+        ({"ok": True, "message": "ignored"}, "", 2),
+        ({"ok": False, "message": "boom"}, "boom", 3),
+        ({"ok": False, "message": ""}, "无用户接收消息", 3),
+    ],
+)
+def test_callback_body(data, message, status):
+    """The literal spelling of the document, keys in its order."""
+    expected = (
+        f'{{"event":"message_complate","messageInfo":{{"message":"{message}",'
+        f'"shortCode":"3cbc5eab19fe512e80677540fbde332a","sendStatus":{status}}}}}'
+    )
+
+    assert expected == callback.body(event(**data)).decode()
+
+
+def test_schedule_ends_with_any_answer():
+    """Three tries, only when nobody answers."""
+    assert (
+        callback.SCHEDULE.pauses_s,
+        callback.SCHEDULE.timeout_s,
+        callback.SCHEDULE.any_answer_ends,
+    ) == ((5.0, 30.0), 10.0, True)

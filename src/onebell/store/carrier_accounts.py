@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from onebell.core.context import Vault
 from onebell.core.directory import CarrierAccount
 from onebell.errors import NotFound
 from onebell.store.changes import Changes, Origin
 from onebell.store.packed import pack, unpack_object, unpack_texts
 from onebell.store.records import seal_object, unseal_object
 from onebell.store.schema import carrier_account
+from onebell.vault import ServerVault
 
 
 class NewCarrierAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,32 +41,32 @@ def split_secrets(fields: Mapping[str, Any], secret: Collection[str]) -> tuple[d
     )
 
 
-def every(connection: sa.Connection, vault: Vault, space: int) -> list[CarrierAccount]:
+def every(connection: sa.Connection, vault: ServerVault, space: int) -> list[CarrierAccount]:
     """All accounts, oldest first."""
     return _where(connection, vault, space, sa.true())
 
 
-def by_code(connection: sa.Connection, vault: Vault, space: int, code: str) -> CarrierAccount | None:
+def by_code(connection: sa.Connection, vault: ServerVault, space: int, code: str) -> CarrierAccount | None:
     """The account of this code."""
     found = _where(connection, vault, space, carrier_account.c.code == code)
     return found[0] if found else None
 
 
-def by_id(connection: sa.Connection, vault: Vault, space: int, which: int) -> CarrierAccount | None:
+def by_id(connection: sa.Connection, vault: ServerVault, space: int, which: int) -> CarrierAccount | None:
     """One account."""
     found = _where(connection, vault, space, carrier_account.c.id == which)
     return found[0] if found else None
 
 
 def _where(
-    connection: sa.Connection, vault: Vault, space: int, condition: sa.ColumnElement[bool]
+    connection: sa.Connection, vault: ServerVault, space: int, condition: sa.ColumnElement[bool]
 ) -> list[CarrierAccount]:
     statement = sa.select(carrier_account).where(carrier_account.c.space_id == space, condition)
     rows = connection.execute(statement.order_by(carrier_account.c.id)).mappings()
     return [read_row(row, vault) for row in rows]
 
 
-def read_row(row: sa.RowMapping, vault: Vault) -> CarrierAccount:
+def read_row(row: sa.RowMapping, vault: ServerVault) -> CarrierAccount:
     """A row of ``carrier_account`` with its secrets in clear."""
     return CarrierAccount(
         id=row["id"],
@@ -82,7 +82,7 @@ def read_row(row: sa.RowMapping, vault: Vault) -> CarrierAccount:
     )
 
 
-def insert(connection: sa.Connection, vault: Vault, space: int, new: NewCarrierAccount, now_ms: int) -> None:
+def insert(connection: sa.Connection, vault: ServerVault, space: int, new: NewCarrierAccount, now_ms: int) -> None:
     """Make an account."""
     connection.execute(
         sa.insert(carrier_account).values(

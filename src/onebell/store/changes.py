@@ -8,11 +8,11 @@ import sqlalchemy as sa
 
 from onebell.clock import Clock
 from onebell.core.bell import ConfigChanged
-from onebell.core.context import Vault
 from onebell.errors import Conflict
 from onebell.ids import IdMint
 from onebell.store import spaces
 from onebell.store.engine import Database, Work
+from onebell.vault import ServerVault
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class Changes:
         database: Database,
         mint: IdMint,
         clock: Clock,
-        vault: Vault,
+        vault: ServerVault,
         announce: Callable[[ConfigChanged], None],
     ) -> None:
         self.database = database

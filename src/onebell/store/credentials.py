@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from onebell.core.context import Vault
 from onebell.core.directory import Credential
 from onebell.errors import Conflict, InvalidInput, NotFound
 from onebell.store.changes import Changes, Origin
 from onebell.store.packed import pack, unpack_object
 from onebell.store.schema import credential, credential_lookup
 from onebell.store.upserts import pages
+from onebell.vault import ServerVault
 
 
 class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,12 +44,14 @@ def found_by(connection: sa.Connection, digest: bytes) -> tuple[int, int] | None
     return (row.space_id, row.credential_id) if row is not None else None
 
 
-def by_ids(connection: sa.Connection, vault: Vault, space: int, ids: Sequence[int]) -> list[Credential]:
+def by_ids(connection: sa.Connection, vault: ServerVault, space: int, ids: Sequence[int]) -> list[Credential]:
     """These credentials, as far as they exist."""
     return [found for page in pages(ids) for found in _where(connection, vault, space, credential.c.id.in_(page))]
 
 
-def named(connection: sa.Connection, vault: Vault, space: int, dialect: str, kind: str, name: str) -> Credential | None:
+def named(
+    connection: sa.Connection, vault: ServerVault, space: int, dialect: str, kind: str, name: str
+) -> Credential | None:
     """The credential of this name; the oldest when several share it."""
     condition = sa.and_(credential.c.dialect == dialect, credential.c.kind == kind, credential.c.name == name)
     found = _where(connection, vault, space, condition)
@@ -57,7 +59,7 @@ def named(connection: sa.Connection, vault: Vault, space: int, dialect: str, kin
 
 
 def of_kind(
-    connection: sa.Connection, vault: Vault, space: int, dialect: str, kind: str, owner: int | None = None
+    connection: sa.Connection, vault: ServerVault, space: int, dialect: str, kind: str, owner: int | None = None
 ) -> list[Credential]:
     """All credentials of a kind, of everybody or of one owner, oldest first."""
     condition = sa.and_(credential.c.dialect == dialect, credential.c.kind == kind)
@@ -66,12 +68,14 @@ def of_kind(
     return _where(connection, vault, space, condition)
 
 
-def _where(connection: sa.Connection, vault: Vault, space: int, condition: sa.ColumnElement[bool]) -> list[Credential]:
+def _where(
+    connection: sa.Connection, vault: ServerVault, space: int, condition: sa.ColumnElement[bool]
+) -> list[Credential]:
     statement = sa.select(credential).where(credential.c.space_id == space, condition).order_by(credential.c.id)
     return [read_row(row, vault) for row in connection.execute(statement).mappings()]
 
 
-def read_row(row: sa.RowMapping, vault: Vault) -> Credential:
+def read_row(row: sa.RowMapping, vault: ServerVault) -> Credential:
     """A row of ``credential`` with its value in clear."""
     return Credential(
         id=row["id"],
@@ -92,7 +96,7 @@ def read_row(row: sa.RowMapping, vault: Vault) -> Credential:
 # ---------------------------------------------------------------- writing
 
 
-def insert(connection: sa.Connection, vault: Vault, space: int, new: NewCredential, now_ms: int) -> None:
+def insert(connection: sa.Connection, vault: ServerVault, space: int, new: NewCredential, now_ms: int) -> None:
     """Make a credential. Raises ``Conflict`` when the value is issued already, in whatever space."""
     if new.value:
         add_lookup(connection, vault, space, new.id, new.dialect, new.kind, new.value)
@@ -115,7 +119,7 @@ def insert(connection: sa.Connection, vault: Vault, space: int, new: NewCredenti
 
 
 def add_lookup(
-    connection: sa.Connection, vault: Vault, space: int, which: int, dialect: str, kind: str, value: str
+    connection: sa.Connection, vault: ServerVault, space: int, which: int, dialect: str, kind: str, value: str
 ) -> None:
     """Let a value be found. Raises ``Conflict`` when it is issued already, in whatever space."""
     digest = vault.digest(dialect, kind, value)
@@ -124,7 +128,7 @@ def add_lookup(
     connection.execute(sa.insert(credential_lookup).values(digest=digest, space_id=space, credential_id=which))
 
 
-def replace_value(connection: sa.Connection, vault: Vault, space: int, old: Credential, value: str) -> None:
+def replace_value(connection: sa.Connection, vault: ServerVault, space: int, old: Credential, value: str) -> None:
     """Give a credential another issued value; the old one is not found any more."""
     _remove_lookups(connection, space, [old.id])
     add_lookup(connection, vault, space, old.id, old.dialect, old.kind, value)

@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from onebell.core.context import Vault
 from onebell.core.directory import Record
 from onebell.errors import NotFound
 from onebell.store.changes import Changes, Origin
 from onebell.store.packed import pack, unpack_object
 from onebell.store.schema import record
+from onebell.vault import ServerVault
 
 
 class NewRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,18 +31,18 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True):
         return f"NewRecord({self.id}, {self.dialect}, {self.kind}, {self.key!r})"
 
 
-def seal_object(vault: Vault, secrets: Mapping[str, Any]) -> bytes | None:
+def seal_object(vault: ServerVault, secrets: Mapping[str, Any]) -> bytes | None:
     """An object of secrets, encrypted as one value; none when it is empty."""
     return vault.seal(msgspec.json.encode(secrets).decode()) if secrets else None
 
 
-def unseal_object(vault: Vault, sealed: bytes | None) -> dict[str, Any]:
+def unseal_object(vault: ServerVault, sealed: bytes | None) -> dict[str, Any]:
     """What :func:`seal_object` sealed."""
     return unpack_object(vault.unseal(sealed).encode()) if sealed else {}
 
 
 def by_key(
-    connection: sa.Connection, vault: Vault, space: int, dialect: str, kind: str, key: str, owner: int = 0
+    connection: sa.Connection, vault: ServerVault, space: int, dialect: str, kind: str, key: str, owner: int = 0
 ) -> Record | None:
     """One record."""
     condition = sa.and_(
@@ -53,7 +53,7 @@ def by_key(
 
 
 def of_kind(
-    connection: sa.Connection, vault: Vault, space: int, dialect: str, kind: str, owner: int | None = None
+    connection: sa.Connection, vault: ServerVault, space: int, dialect: str, kind: str, owner: int | None = None
 ) -> list[Record]:
     """All records of a kind, of everybody or of one owner, oldest first."""
     condition = sa.and_(record.c.dialect == dialect, record.c.kind == kind)
@@ -62,12 +62,14 @@ def of_kind(
     return _where(connection, vault, space, condition)
 
 
-def _where(connection: sa.Connection, vault: Vault, space: int, condition: sa.ColumnElement[bool]) -> list[Record]:
+def _where(
+    connection: sa.Connection, vault: ServerVault, space: int, condition: sa.ColumnElement[bool]
+) -> list[Record]:
     statement = sa.select(record).where(record.c.space_id == space, condition).order_by(record.c.id)
     return [read_row(row, vault) for row in connection.execute(statement).mappings()]
 
 
-def read_row(row: sa.RowMapping, vault: Vault) -> Record:
+def read_row(row: sa.RowMapping, vault: ServerVault) -> Record:
     """A row of ``record`` with its secrets in clear."""
     return Record(
         id=row["id"],
@@ -83,7 +85,7 @@ def read_row(row: sa.RowMapping, vault: Vault) -> Record:
     )
 
 
-def insert(connection: sa.Connection, vault: Vault, space: int, new: NewRecord, now_ms: int) -> None:
+def insert(connection: sa.Connection, vault: ServerVault, space: int, new: NewRecord, now_ms: int) -> None:
     """Make a record."""
     connection.execute(
         sa.insert(record).values(

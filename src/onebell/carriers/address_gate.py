@@ -30,7 +30,8 @@ _TARGET_SAFE = "!$%&'()*+,/:;=?@[]~"
 
 # ``is_global`` calls these global although they are not a stranger's address [measured, RELIABILITY §2.2].
 _SPECIAL: tuple[IpNetwork, ...] = tuple(
-    ipaddress.ip_network(text) for text in ("168.63.129.16/32", "192.88.99.0/24", "3fff::/20", "5f00::/16", "100::/64")
+    ipaddress.ip_network(text)
+    for text in ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "5f00::/16", "100::/64")
 )
 # IPv6 addresses that carry an IPv4 address inside: a gateway would take the packet to that one.
 _EMBEDDING: tuple[IpNetwork, ...] = tuple(

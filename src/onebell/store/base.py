@@ -8,8 +8,13 @@ from onebell.store.belongings import Belongings
 from onebell.store.carrier_accounts import CarrierAccounts
 from onebell.store.changes import Changes
 from onebell.store.credentials import Credentials
+from onebell.store.deliveries import Deliveries
+from onebell.store.easemob import EasemobStore
 from onebell.store.engine import Database
 from onebell.store.feeds import Feeds
+from onebell.store.inbox import Inbox
+from onebell.store.inbox_changes import InboxChanges
+from onebell.store.messages import Messages
 from onebell.store.people import People
 from onebell.store.records import Records
 from onebell.store.targets import Targets
@@ -21,6 +26,8 @@ class Store:
     """Verb groups over one database. Each is a class of its own file that takes the database."""
 
     db: Database
+    inbox: Inbox
+    inbox_changes: InboxChanges
     people: People
     belongings: Belongings
     feeds: Feeds
@@ -30,13 +37,18 @@ class Store:
     targets: Targets
     accounts: Accounts
     audit: Audit
+    deliveries: Deliveries
+    messages: Messages
     ums: UmsStore
+    easemob: EasemobStore
 
 
 def build_store(db: Database, changes: Changes) -> Store:
     """All verb groups over one database; what changes the directory goes through ``changes``."""
     return Store(
         db=db,
+        inbox=Inbox(db),
+        inbox_changes=InboxChanges(db),
         people=People(changes),
         belongings=Belongings(changes),
         feeds=Feeds(changes),
@@ -46,5 +58,8 @@ def build_store(db: Database, changes: Changes) -> Store:
         targets=Targets(changes),
         accounts=Accounts(changes),
         audit=Audit(db, changes.mint, changes.clock),
+        deliveries=Deliveries(db),
+        messages=Messages(db),
         ums=UmsStore(db),
+        easemob=EasemobStore(changes),
     )

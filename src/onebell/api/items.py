@@ -1,0 +1,320 @@
+"""Inbox items as JSON. A message's part is encoded once for all its readers; only the small head is an entry's own."""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+import structlog
+
+from onebell.clock import iso
+from onebell.core.bell import Mark, StoredMessage
+from onebell.core.inbox import Entry, Item, Removed, shown_part, unpack
+from onebell.core.model import Attachment, Content, Part, Severity
+from onebell.core.stream import Tail
+from onebell.store.inbox import EntryRow
+
+log = structlog.get_logger()
+
+CACHE_BYTES = 8 * 1024 * 1024
+"""Encoded messages that are kept for the next reader."""
+LOOP_BYTES = 16 * 1024
+"""A longer body is rendered on a thread: sanitising it would hold up every reader of this node."""
+_DIRECTIONS = ("in", "out")
+
+
+class FeedRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a message was sent to."""
+
+    id: str
+    kind: str
+    name: str
+    code: str
+
+
+class SenderRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Who wrote."""
+
+    name: str
+    kind: str
+
+
+class AttachmentRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that came with a message."""
+
+    name: str
+    type: str
+    size: int  # bytes; 0 = unknown
+    url: str
+
+
+class ActionRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A button."""
+
+    text: str
+    url: str = ""
+    key: str = ""
+    value: str = ""
+    replace_text: str = ""
+
+
+class MessageBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What all readers of a message share."""
+
+    message_id: str
+    dialect: str
+    sender: SenderRef
+    title: str
+    body: str  # as written, in ``format``
+    format: str
+    summary: str
+    html: str  # sanitised
+    text: str
+    severity: str
+    url: str
+    icon: str
+    images: tuple[str, ...]
+    tags: tuple[str, ...]
+    attachments: tuple[AttachmentRef, ...]
+    actions: tuple[ActionRef, ...]
+    created_at: str
+    expires_at: str | None
+
+
+class EntryItem(MessageBody, frozen=True, kw_only=True):
+    """A message in the mailbox, as it is now."""
+
+    kind: Literal["entry"]
+    rev: int
+    seq: int
+    feed: FeedRef
+    direction: Literal["in", "out"]
+    mentioned: bool
+    entry_id: str | None  # where the dialect gives every receiver an id of his own
+    read_at: str | None
+    recalled_at: str | None  # a recalled message has no content any more
+
+
+class RemovedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry that is gone."""
+
+    kind: Literal["removed"]
+    rev: int
+    seq: int
+
+
+class ReadUpToItem(msgspec.Struct, frozen=True, kw_only=True):
+    """Every entry up to ``seq`` was read at ``at``."""
+
+    kind: Literal["read_up_to"]
+    rev: int
+    seq: int
+    at: str
+
+
+class GapItem(msgspec.Struct, frozen=True, kw_only=True):
+    """Only in streams: changes were missed for good; load the history anew, the stream goes on from ``rev``."""
+
+    kind: Literal["gap"]
+    rev: int
+
+
+class Renderer(Protocol):
+    """Content as readers see it."""
+
+    def html(self, content: Content) -> str:
+        """Sanitised HTML."""
+        ...
+
+    def text(self, content: Content) -> str:
+        """Plain text."""
+        ...
+
+
+_encode = msgspec.json.Encoder().encode
+_NOTHING = Content()
+
+
+class ItemEncoder:
+    """Encodes items (``core.stream.Encoder``)."""
+
+    def __init__(self, renderer: Renderer, file_url: Callable[[int, int], str]) -> None:
+        """``file_url`` gives the address of a stored file from its space and id."""
+        self._renderer = renderer
+        self._file_url = file_url
+        self._tails: OrderedDict[tuple[int, bytes], Tail] = OrderedDict()
+        self._cached = 0
+
+    # ------------------------------------------------------------ live
+
+    def message(self, message: StoredMessage) -> Tail | None:
+        """The shared part of a new message; None when it is long, or does not let itself be rendered."""
+        part = shown_part(message.parts)
+        if part is None or len(part.content.body) > LOOP_BYTES:
+            return None
+        try:
+            return self._encode_tail(_row_of(message), part)
+        except Exception:
+            # The stream falls back to the store's copy, where the same defect costs this one message.
+            log.exception("message_unreadable", message=message.id)
+            return None
+
+    def live(self, mark: Mark, feed: str, tail: Tail) -> str:
+        """A new entry: nobody has read it, nothing has happened to it."""
+        entry_id = f'"{mark.public_id}"' if mark.public_id else "null"
+        return (
+            f'{{"kind":"entry","rev":{mark.rev},"seq":{mark.seq},"feed":{feed},'
+            f'"direction":"{_DIRECTIONS[mark.direction]}","mentioned":{"true" if mark.mentioned else "false"},'
+            f'"entry_id":{entry_id},"read_at":null,"recalled_at":null,{tail.text}'
+        )
+
+    def feed(self, entry: Entry) -> str:
+        """An entry's feed."""
+        row = entry.row
+        feed = FeedRef(id=str(row.feed), kind=row.feed_kind or "", name=row.feed_name or "", code=row.feed_code or "")
+        return _encode(feed).decode()
+
+    # ------------------------------------------------------------ from the store
+
+    def item(self, item: Item) -> str:
+        """Any item."""
+        if isinstance(item, Entry):
+            return self._entry(item)
+        if isinstance(item, Removed):
+            return _encode(RemovedItem(kind="removed", rev=item.rev, seq=item.seq)).decode()
+        return _encode(ReadUpToItem(kind="read_up_to", rev=item.rev, seq=item.seq, at=iso(item.at))).decode()
+
+    def gap(self, rev: int) -> str:
+        """The stream begins anew."""
+        return _encode(GapItem(kind="gap", rev=rev)).decode()
+
+    async def prepare(self, items: Sequence[Item]) -> None:
+        """Render what is long on a thread."""
+        long = [item.row for item in items if isinstance(item, Entry) and len(item.row.parts or b"") > LOOP_BYTES]
+        new = {key: row for row in long if (key := _key(row)) not in self._tails}
+        if new:
+            made = await asyncio.to_thread(lambda: [(key, self._make(row)) for key, row in new.items()])
+            for key, tail in made:
+                self._keep(key, tail)
+
+    def _entry(self, entry: Entry) -> str:
+        row = entry.row
+        entry_id = f'"{row.public_id}"' if row.public_id else "null"
+        return (
+            f'{{"kind":"entry","rev":{row.rev},"seq":{row.seq},"feed":{self.feed(entry)},'
+            f'"direction":"{_DIRECTIONS[row.direction]}","mentioned":{"true" if row.mentioned else "false"},'
+            f'"entry_id":{entry_id},"read_at":{_instant(entry.read_at)},'
+            f'"recalled_at":{_instant(row.recalled_at)},{self._tail(row).text}'
+        )
+
+    def _tail(self, row: EntryRow) -> Tail:
+        """The shared part of a stored message, from the cache while its parts are the same."""
+        key = _key(row)
+        known = self._tails.get(key)
+        if known is None:
+            known = self._make(row)
+            self._keep(key, known)
+        return known
+
+    def _make(self, row: EntryRow) -> Tail:
+        try:
+            return self._encode_tail(row, shown_part(unpack(_parts_of(row))))
+        except Exception:
+            log.exception("message_unreadable", message=row.message)
+            return self._encode_tail(row, None)
+
+    def _keep(self, key: tuple[int, bytes], tail: Tail) -> None:
+        self._tails[key] = tail
+        self._cached += tail.size
+        while self._cached > CACHE_BYTES and self._tails:
+            _, old = self._tails.popitem(last=False)
+            self._cached -= old.size
+
+    def _encode_tail(self, row: EntryRow, part: Part | None) -> Tail:
+        content = part.content if part is not None else _NOTHING
+        packed = _encode(self._body(row, content))[1:]  # the head has opened the object
+        return Tail(packed.decode(), len(packed))
+
+    def _body(self, row: EntryRow, content: Content) -> MessageBody:
+        return MessageBody(
+            message_id=row.message_id,
+            dialect=row.dialect,
+            sender=SenderRef(name=row.sender_name, kind=row.sender_kind),
+            title=content.title,
+            body=content.body,
+            format=content.format.value,
+            summary=content.summary,
+            html=self._renderer.html(content),
+            text=self._renderer.text(content),
+            severity=Severity(row.severity).word,
+            url=content.url,
+            icon=content.icon,
+            images=content.images,
+            tags=content.tags,
+            attachments=tuple(self._attachment(row.space, attachment) for attachment in content.attachments),
+            actions=tuple(
+                ActionRef(
+                    text=button.text,
+                    url=button.url,
+                    key=button.key,
+                    value=button.value,
+                    replace_text=button.replace_text,
+                )
+                for button in content.buttons
+            ),
+            created_at=iso(row.created_at),
+            expires_at=iso(row.message_expires_at) if row.message_expires_at else None,
+        )
+
+    def _attachment(self, space: int, attachment: Attachment) -> AttachmentRef:
+        return AttachmentRef(
+            name=attachment.name,
+            type=attachment.type,
+            size=attachment.size,
+            url=self._file_url(space, attachment.file) if attachment.file else attachment.url,
+        )
+
+
+def _row_of(message: StoredMessage) -> EntryRow:
+    """A message that is nobody's entry yet."""
+    return EntryRow(
+        mailbox=0,
+        seq=0,
+        rev=0,
+        message=message.id,
+        feed=0,
+        direction=0,
+        public_id=0,
+        mentioned=0,
+        expires_at=0,
+        read_at=0,
+        recalled_at=0,
+        deleted_at=0,
+        dialect=message.dialect,
+        message_id=message.public_id,
+        sender_kind=message.sender_kind,
+        sender_name=message.sender_name,
+        severity=message.severity,
+        parts=b"",
+        created_at=message.created_ms,
+        message_expires_at=message.expires_ms,
+        feed_kind="",
+        feed_name="",
+        feed_code="",
+        space=message.space,
+    )
+
+
+def _parts_of(row: EntryRow) -> bytes:
+    return b"" if row.recalled_at else row.parts or b""
+
+
+def _key(row: EntryRow) -> tuple[int, bytes]:
+    """Edited and recalled messages have other parts, and so another key."""
+    return row.message, hashlib.blake2b(_parts_of(row), digest_size=16).digest()
+
+
+def _instant(at_ms: int) -> str:
+    return f'"{iso(at_ms)}"' if at_ms else "null"

@@ -1,0 +1,329 @@
+"""Changing mailboxes. Whatever readers must see takes a new ``rev`` under the mailbox's row lock (DESIGN §4)."""
+
+from collections.abc import Sequence
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from onebell.core.events import EventKind
+from onebell.errors import NotFound
+from onebell.ids import IdMint
+from onebell.store.engine import Database
+from onebell.store.inbox import AnyRow
+from onebell.store.schema import delivery, entry, event, mailbox, message
+
+PAGE = 500
+"""Mailboxes that one transaction of a recall touches."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reader did in his mailbox."""
+
+    space: int
+    mailbox: int
+    now: int  # ms
+
+
+def _lock(conn: Connection, change: Change) -> AnyRow:
+    """The mailbox's row, held until the transaction ends."""
+    row = conn.execute(
+        sa.select(mailbox.c.last, mailbox.c.read_up_to, mailbox.c.taken_rev)
+        .where(mailbox.c.space_id == change.space, mailbox.c.id == change.mailbox)
+        .with_for_update()
+    ).first()
+    if row is None:
+        raise NotFound("mailbox")
+    return row
+
+
+def _entry_of(conn: Connection, change: Change, seq: int) -> AnyRow:
+    row = conn.execute(
+        sa.select(entry.c.message_id, entry.c.read_at, entry.c.taken_at, message.c.dialect, message.c.watched)
+        .join(message, sa.and_(message.c.space_id == entry.c.space_id, message.c.id == entry.c.message_id))
+        .where(
+            entry.c.space_id == change.space,
+            entry.c.mailbox_id == change.mailbox,
+            entry.c.seq == seq,
+            entry.c.deleted_at == 0,
+        )
+    ).first()
+    if row is None:
+        raise NotFound("entry")
+    return row
+
+
+def _move(conn: Connection, change: Change, seq: int, **values: int) -> int:
+    """Give an entry the mailbox's next place."""
+    rev: int = conn.execute(
+        sa.update(mailbox)
+        .where(mailbox.c.space_id == change.space, mailbox.c.id == change.mailbox)
+        .values(last=mailbox.c.last + 1)
+        .returning(mailbox.c.last)
+    ).scalar_one()
+    conn.execute(
+        sa.update(entry)
+        .where(entry.c.space_id == change.space, entry.c.mailbox_id == change.mailbox, entry.c.seq == seq)
+        .values(rev=rev, **values)
+    )
+    return rev
+
+
+def _tell(conn: Connection, change: Change, kind: EventKind, rows: Sequence[AnyRow], mint: IdMint) -> None:
+    """Events for those messages whose dialect watches them."""
+    told = [
+        {
+            "space_id": change.space,
+            "id": mint.mint(),
+            "dialect": row.dialect,
+            "message_id": row.message_id,
+            "person_id": change.mailbox,
+            "kind": kind.value,
+            "data": b"{}",
+            "packed": 0,
+            "created_at": change.now,
+        }
+        for row in rows
+        if row.watched
+    ]
+    if told:
+        conn.execute(sa.insert(event), told)
+
+
+def mark_read(conn: Connection, change: Change, seq: int, mint: IdMint) -> int:
+    """Mark an entry as read; its new rev, 0 when it was read already.
+
+    Raises:
+        NotFound: the mailbox has no such entry.
+    """
+    box = _lock(conn, change)
+    row = _entry_of(conn, change, seq)
+    if row.read_at or seq <= box.read_up_to:
+        return 0
+    taken = row.taken_at or change.now
+    rev = _move(conn, change, seq, read_at=change.now, taken_at=taken)
+    if not row.taken_at:
+        _tell(conn, change, EventKind.DELIVERED, [row], mint)
+    _tell(conn, change, EventKind.READ, [row], mint)
+    return rev
+
+
+def read_up_to(conn: Connection, change: Change, seq: int, mint: IdMint) -> int:
+    """Move the read marker to ``seq`` (never past the last entry, never back); its rev, 0 when it stayed.
+
+    Raises:
+        NotFound: there is no such mailbox.
+    """
+    box = _lock(conn, change)
+    seq = min(seq, box.last)
+    if seq <= box.read_up_to:
+        return 0
+    rev: int = box.last + 1
+    conn.execute(
+        sa.update(mailbox)
+        .where(mailbox.c.space_id == change.space, mailbox.c.id == change.mailbox)
+        .values(last=rev, read_up_to=seq, read_rev=rev, marked_at=change.now)
+    )
+    passed = sa.and_(entry.c.seq > box.read_up_to, entry.c.seq <= seq, entry.c.read_at == 0)
+    _tell(conn, change, EventKind.READ, _watched(conn, change, passed), mint)
+    return rev
+
+
+def _watched(conn: Connection, change: Change, which: sa.ColumnElement[bool]) -> Sequence[AnyRow]:
+    return conn.execute(
+        sa.select(entry.c.seq, entry.c.message_id, message.c.dialect, message.c.watched)
+        .join(message, sa.and_(message.c.space_id == entry.c.space_id, message.c.id == entry.c.message_id))
+        .where(
+            entry.c.space_id == change.space,
+            entry.c.mailbox_id == change.mailbox,
+            entry.c.direction == 0,
+            message.c.watched == 1,
+            which,
+        )
+    ).all()
+
+
+def take(conn: Connection, change: Change, rev: int, mint: IdMint) -> int:
+    """A reader has everything up to ``rev``: those entries count as delivered. How many were not before.
+
+    Raises:
+        NotFound: there is no such mailbox.
+    """
+    box = _lock(conn, change)
+    rev = min(rev, box.last)
+    if rev <= box.taken_rev:
+        return 0
+    conn.execute(
+        sa.update(mailbox)
+        .where(mailbox.c.space_id == change.space, mailbox.c.id == change.mailbox)
+        .values(taken_rev=rev)
+    )
+    fresh = sa.and_(entry.c.rev > box.taken_rev, entry.c.rev <= rev, entry.c.taken_at == 0)
+    _tell(conn, change, EventKind.DELIVERED, _watched(conn, change, fresh), mint)
+    return conn.execute(
+        sa.update(entry)
+        .where(entry.c.space_id == change.space, entry.c.mailbox_id == change.mailbox, fresh)
+        .values(taken_at=change.now)
+    ).rowcount
+
+
+def delete(conn: Connection, change: Change, seq: int) -> int:
+    """Delete an entry: it stays as a tombstone for 30 days; its new rev.
+
+    Raises:
+        NotFound: the mailbox has no such entry.
+    """
+    _lock(conn, change)
+    _entry_of(conn, change, seq)
+    return _move(conn, change, seq, deleted_at=change.now)
+
+
+def recall(conn: Connection, space: int, message_id: int, now: int) -> tuple[int, ...]:
+    """Recall a message in up to ``PAGE`` mailboxes; which. Call again until it is empty."""
+    first = (
+        sa.select(entry.c.mailbox_id, sa.func.min(entry.c.seq).label("seq"))
+        .where(
+            entry.c.space_id == space,
+            entry.c.message_id == message_id,
+            entry.c.recalled_at == 0,
+            entry.c.deleted_at == 0,
+        )
+        .group_by(entry.c.mailbox_id)
+        .order_by(entry.c.mailbox_id)
+        .limit(PAGE)
+    )
+    found = conn.execute(first).all()
+    boxes = [row.mailbox_id for row in found]
+    if not boxes:
+        return ()
+    mine = sa.and_(mailbox.c.space_id == space, mailbox.c.id.in_(boxes))
+    # In the writer's order, so that two transactions never wait for each other.
+    conn.execute(sa.select(mailbox.c.id).where(mine).order_by(mailbox.c.id).with_for_update())
+    conn.execute(sa.update(mailbox).where(mine).values(last=mailbox.c.last + 1))
+    place = (
+        sa.select(mailbox.c.last)
+        .where(mailbox.c.space_id == entry.c.space_id, mailbox.c.id == entry.c.mailbox_id)
+        .scalar_subquery()
+    )
+    conn.execute(
+        sa.update(entry)
+        .where(
+            entry.c.space_id == space,
+            entry.c.mailbox_id == sa.bindparam("b_mailbox"),
+            entry.c.seq == sa.bindparam("b_seq"),
+        )
+        .values(rev=place, recalled_at=now),
+        [{"b_mailbox": row.mailbox_id, "b_seq": row.seq} for row in found],
+    )
+    return tuple(boxes)
+
+
+def recall_message(conn: Connection, space: int, message_id: int, now: int, mint: IdMint) -> bool:
+    """Mark the message itself as recalled and stop its deliveries that have not gone out; False when it was before.
+
+    Raises:
+        NotFound: the space has no such message.
+    """
+    row = conn.execute(
+        sa.select(message.c.id.label("message_id"), message.c.dialect, message.c.state, message.c.watched)
+        .where(message.c.space_id == space, message.c.id == message_id)
+        .with_for_update()
+    ).first()
+    if row is None:
+        raise NotFound("message")
+    if row.state == "recalled":
+        return False
+    conn.execute(
+        sa.update(message)
+        .where(message.c.space_id == space, message.c.id == message_id)
+        .values(state="recalled", finished_at=now)
+    )
+    conn.execute(
+        sa.update(delivery)
+        .where(
+            delivery.c.space_id == space,
+            delivery.c.message_id == message_id,
+            delivery.c.state.in_(("due", "held")),
+            delivery.c.lease_until <= now,
+        )
+        .values(state="cancelled", closed_at=now, why="recalled")
+    )
+    change = Change(space=space, mailbox=0, now=now)
+    conn.execute(
+        sa.insert(event),
+        [
+            {
+                "space_id": space,
+                "id": mint.mint(),
+                "dialect": row.dialect,
+                "message_id": message_id,
+                "kind": EventKind.RECALLED.value,
+                "data": b"{}",
+                "packed": 0 if row.watched else 1,
+                "created_at": change.now,
+            }
+        ],
+    )
+    return True
+
+
+def bury(conn: Connection, space: int, deleted_before: int) -> int:
+    """Remove up to ``PAGE`` tombstones older than an instant for good; readers that still stand before them learn
+    of a gap. How many."""
+    found = conn.execute(
+        sa.select(entry.c.mailbox_id, entry.c.seq, entry.c.rev)
+        .where(entry.c.space_id == space, entry.c.deleted_at > 0, entry.c.deleted_at < deleted_before)
+        .order_by(entry.c.mailbox_id)
+        .limit(PAGE)
+    ).all()
+    highest: dict[int, int] = {}
+    for row in found:
+        highest[row.mailbox_id] = max(row.rev, highest.get(row.mailbox_id, 0))
+    for box, rev in highest.items():
+        conn.execute(
+            sa.update(mailbox)
+            .where(mailbox.c.space_id == space, mailbox.c.id == box, mailbox.c.floor < rev)
+            .values(floor=rev)
+        )
+    for row in found:
+        conn.execute(
+            sa.delete(entry).where(
+                entry.c.space_id == space, entry.c.mailbox_id == row.mailbox_id, entry.c.seq == row.seq
+            )
+        )
+    return len(found)
+
+
+class InboxChanges:
+    """What readers do, each in a transaction of its own."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def mark_read(self, change: Change, seq: int, mint: IdMint) -> int:
+        """See :func:`mark_read`."""
+        return await self._db.write(lambda conn: mark_read(conn, change, seq, mint))
+
+    async def read_up_to(self, change: Change, seq: int, mint: IdMint) -> int:
+        """See :func:`read_up_to`."""
+        return await self._db.write(lambda conn: read_up_to(conn, change, seq, mint))
+
+    async def take(self, change: Change, rev: int, mint: IdMint) -> int:
+        """See :func:`take`."""
+        return await self._db.write(lambda conn: take(conn, change, rev, mint))
+
+    async def delete(self, change: Change, seq: int) -> int:
+        """See :func:`delete`."""
+        return await self._db.write(lambda conn: delete(conn, change, seq))
+
+    async def recall(self, space: int, message_id: int, now: int) -> tuple[int, ...]:
+        """See :func:`recall`."""
+        return await self._db.write(lambda conn: recall(conn, space, message_id, now))
+
+    async def recall_message(self, space: int, message_id: int, now: int, mint: IdMint) -> bool:
+        """See :func:`recall_message`."""
+        return await self._db.write(lambda conn: recall_message(conn, space, message_id, now, mint))
+
+    async def bury(self, space: int, deleted_before: int) -> int:
+        """See :func:`bury`."""
+        return await self._db.write(lambda conn: bury(conn, space, deleted_before))

@@ -157,6 +157,15 @@ def insert(connection: sa.Connection, space: int, new: Sequence[NewPerson], now_
     )
 
 
+def claim(connection: sa.Connection, space: int, new: NewPerson, now_ms: int) -> None:
+    """Turn the name ``new.id`` that nobody had into a person: what its mailbox holds is his at once."""
+    here = sa.and_(party.c.space_id == space, party.c.id == new.id)
+    connection.execute(sa.update(party).where(here).values(kind=PartyKind.PERSON.value, name=new.uid))
+    connection.execute(sa.insert(person), [_person_row(space, new, now_ms)])
+    owned = sa.and_(mailbox.c.space_id == space, mailbox.c.id == new.id)
+    connection.execute(sa.update(mailbox).where(owned).values(kind=PartyKind.PERSON.value, expires_at=0))
+
+
 def _party_row(space: int, new: NewPerson) -> dict[str, Any]:
     # By uid, not by the name shown: two people may be called Alice.
     return {"space_id": space, "id": new.id, "kind": PartyKind.PERSON.value, "name": new.uid}

@@ -1,0 +1,141 @@
+"""Messages as the background tasks see them: what is sent, and when nothing is open any more."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from onebell.core.events import EventKind
+from onebell.core.model import Part, Severity
+from onebell.core.work import EventDraft, MessageFacts
+from onebell.ids import IdMint
+from onebell.store.engine import Database
+from onebell.store.events import write_events
+from onebell.store.queueing import keys_in
+from onebell.store.schema import delivery, entry, expansion, message
+
+_parts = msgspec.json.Decoder(tuple[Part, ...]).decode
+_OPEN = ("due", "held")
+_REACHED = ("sent", "delivered")
+
+Key = tuple[int, int]
+
+
+class Messages:
+    """Verbs on whole messages."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def facts(self, space: int, message_id: int) -> MessageFacts | None:
+        """What rendering and sending need of a message; ``None`` when it was removed."""
+        return await self._db.read(lambda connection: _facts(connection, space, message_id))
+
+
+def _facts(connection: sa.Connection, space: int, message_id: int) -> MessageFacts | None:
+    row = connection.execute(
+        sa.select(message).where(message.c.space_id == space, message.c.id == message_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    return MessageFacts(
+        id=row.id,
+        space=row.space_id,
+        dialect=row.dialect,
+        public_id=row.public_id,
+        state=row.state,
+        sender_name=row.sender_name,
+        severity=Severity(row.severity),
+        parts=_parts(row.parts or b"[]"),
+        watched=bool(row.watched),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+    )
+
+
+def finish(connection: sa.Connection, keys: Iterable[Key], now_ms: int, mint: IdMint) -> tuple[Key, ...]:
+    """Finish those of these messages that have nothing open any more; each is finished once.
+
+    Call it last in a transaction: message rows are locked after all others, in order of their keys.
+    """
+    wanted = sorted(set(keys))
+    if not wanted:
+        return ()
+    # Locked before the count: of two nodes that close the last two deliveries at once, the second one then sees both.
+    locked = connection.execute(
+        sa.select(message.c.space_id, message.c.id, message.c.dialect, message.c.watched)
+        .where(keys_in(message, wanted), message.c.finished_at == 0, message.c.state.in_(("accepted", "expanding")))
+        .order_by(message.c.space_id, message.c.id)
+        .with_for_update()
+    ).all()
+    if not locked:
+        return ()
+    open_keys = _open(connection, [(row.space_id, row.id) for row in locked])
+    done = [row for row in locked if (row.space_id, row.id) not in open_keys]
+    if not done:
+        return ()
+    finished = tuple((row.space_id, row.id) for row in done)
+    connection.execute(
+        sa.update(message).where(keys_in(message, finished)).values(state="finished", finished_at=now_ms)
+    )
+    drafts = [_finished_event(connection, row, now_ms) for row in done if row.watched]
+    write_events(connection, drafts, mint)
+    return finished
+
+
+def _open(connection: sa.Connection, keys: list[Key]) -> set[Key]:
+    waiting = [_has_delivery(state) for state in _OPEN]
+    expanding = (
+        sa.select(1)
+        .where(
+            expansion.c.space_id == message.c.space_id, expansion.c.message_id == message.c.id, expansion.c.done == 0
+        )
+        .exists()
+    )
+    rows = connection.execute(
+        sa.select(message.c.space_id, message.c.id).where(keys_in(message, keys), sa.or_(expanding, *waiting))
+    )
+    return {(row.space_id, row.id) for row in rows}
+
+
+def _has_delivery(state: str) -> sa.ColumnElement[bool]:
+    # One probe per state: each ends at the first row of the index delivery_of_message.
+    return (
+        sa.select(1)
+        .where(
+            delivery.c.space_id == message.c.space_id,
+            delivery.c.message_id == message.c.id,
+            delivery.c.state == state,
+        )
+        .exists()
+    )
+
+
+def _finished_event(connection: sa.Connection, row: Any, now_ms: int) -> EventDraft:
+    has_entry = (
+        sa.select(1)
+        .where(entry.c.space_id == message.c.space_id, entry.c.message_id == message.c.id, entry.c.direction == 0)
+        .exists()
+    )
+    reached = sa.or_(has_entry, *[_has_delivery(state) for state in _REACHED])
+    ok = bool(connection.scalar(sa.select(reached).where(message.c.space_id == row.space_id, message.c.id == row.id)))
+    return EventDraft(
+        space=row.space_id,
+        dialect=row.dialect,
+        message=row.id,
+        kind=EventKind.FINISHED.value,
+        at=now_ms,
+        data={"ok": ok, "message": "" if ok else _last_words(connection, row.space_id, row.id)},
+        watched=True,
+    )
+
+
+def _last_words(connection: sa.Connection, space: int, message_id: int) -> str:
+    why = connection.scalar(
+        sa.select(delivery.c.why)
+        .where(delivery.c.space_id == space, delivery.c.message_id == message_id, delivery.c.why != "")
+        .order_by(delivery.c.closed_at.desc(), delivery.c.id.desc())
+        .limit(1)
+    )
+    return why or ""

@@ -1,0 +1,28 @@
+"""Small pieces that statements of several verb groups are made of."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+DUE: sa.ColumnElement[str] = sa.literal_column("'due'")
+"""Written into the statement: neither engine uses a partial index for a condition it learns later."""
+ZERO: sa.ColumnElement[int] = sa.literal_column("0")
+"""Likewise."""
+
+
+def inserter(connection: sa.Connection, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
+    """An insert that can say what happens on a conflict; both engines spell it alike."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def keys_in(table: sa.Table, keys: Iterable[tuple[int, int]], column: str = "id") -> sa.ColumnElement[bool]:
+    """Rows whose (space, ``column``) is one of these."""
+    return sa.tuple_(table.c.space_id, table.c[column]).in_(list(keys))
+
+
+def execute_many(connection: sa.Connection, statement: sa.Executable, rows: Sequence[dict[str, Any]]) -> None:
+    """Run a statement once per row; not at all without rows."""
+    if rows:
+        connection.execute(statement, rows)

@@ -19,6 +19,7 @@ from onebell.store.people import People
 from onebell.store.records import Records
 from onebell.store.targets import Targets
 from onebell.store.ums import UmsStore
+from onebell.store.wecom import WecomStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ class Store:
     messages: Messages
     ums: UmsStore
     easemob: EasemobStore
+    wecom: WecomStore
 
 
 def build_store(db: Database, changes: Changes) -> Store:
@@ -62,4 +64,5 @@ def build_store(db: Database, changes: Changes) -> Store:
         messages=Messages(db),
         ums=UmsStore(db),
         easemob=EasemobStore(changes),
+        wecom=WecomStore(db),
     )

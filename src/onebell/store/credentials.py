@@ -49,6 +49,12 @@ def by_ids(connection: sa.Connection, vault: ServerVault, space: int, ids: Seque
     return [found for page in pages(ids) for found in _where(connection, vault, space, credential.c.id.in_(page))]
 
 
+def by_id(connection: sa.Connection, vault: ServerVault, space: int, which: int) -> Credential | None:
+    """One credential."""
+    found = by_ids(connection, vault, space, [which])
+    return found[0] if found else None
+
+
 def named(
     connection: sa.Connection, vault: ServerVault, space: int, dialect: str, kind: str, name: str
 ) -> Credential | None:

@@ -51,6 +51,12 @@ def by_ids(connection: sa.Connection, space: int, ids: Sequence[int]) -> list[Fe
     return [found for page in pages(ids) for found in _where(connection, space, feed.c.id.in_(page))]
 
 
+def by_id(connection: sa.Connection, space: int, which: int) -> Feed | None:
+    """One feed."""
+    found = by_ids(connection, space, [which])
+    return found[0] if found else None
+
+
 def by_code(connection: sa.Connection, space: int, dialect: str, kind: str, code: str, owner: int = 0) -> Feed | None:
     """The feed of this code; codes are unique in (dialect, kind, owner)."""
     condition = sa.and_(feed.c.dialect == dialect, feed.c.kind == kind, feed.c.code == code, feed.c.owner_id == owner)

@@ -32,19 +32,20 @@ def ensure(
     mint: Callable[[], int],
     now_ms: int,
 ) -> dict[str, int]:
-    """Ids of these parties; what is missing is made, a name with its mailbox."""
+    """Ids of these parties; what is missing is made, a name or device with its mailbox."""
     insert_missing(
         connection,
         party,
         [{"space_id": space, "id": mint(), "kind": kind.value, "name": name} for name in sorted(set(names))],
     )
     found = known(connection, space, kind, names)
-    if kind is PartyKind.NAME:
+    if kind in (PartyKind.NAME, PartyKind.DEVICE):
+        expires_at = now_ms + NAME_KEPT_MS if kind is PartyKind.NAME else 0
         insert_missing(
             connection,
             mailbox,
             [
-                {"space_id": space, "id": number, "kind": kind.value, "expires_at": now_ms + NAME_KEPT_MS}
+                {"space_id": space, "id": number, "kind": kind.value, "expires_at": expires_at}
                 for number in sorted(found.values())
             ],
         )

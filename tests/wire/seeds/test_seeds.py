@@ -1,0 +1,70 @@
+"""Every request sample of the five documents, sent to a running server as it is printed."""
+
+import json
+import re
+
+import pytest
+from tests.wire.seeds.raw_http import RawAnswer, send
+from tests.wire.seeds.samples import APP_TOKEN, Sample, all_samples, unlisted
+
+SAMPLES = all_samples()
+
+
+@pytest.fixture
+async def app_token(server):
+    """An Easemob app token, as its own endpoint gives it."""
+    asked = {
+        "grant_type": "client_credentials",
+        "client_id": "YXA6-demo-client-id",
+        "client_secret": "YXA6-demo-client-secret",
+    }
+    async with server.session.post(f"{server.url}/acme/demo/token", json=asked) as answer:
+        return (await answer.json())["access_token"]
+
+
+async def _sent(server, sample: Sample, app_token: str) -> RawAnswer:
+    headers = tuple((name, value.replace(APP_TOKEN, app_token)) for name, value in sample.headers)
+    return await send(server.url, sample.method, sample.target, headers, sample.body)
+
+
+def _is_expected(sample: Sample, answer: RawAnswer) -> bool:
+    text = answer.body.decode()
+    return answer.status == sample.status and re.fullmatch(sample.answer, text) is not None
+
+
+@pytest.mark.parametrize("sample", [one for one in SAMPLES if not one.waits], ids=lambda sample: sample.name)
+async def test_a_printed_sample_gets_its_services_answer(server, app_token, sample):
+    """Unchanged but for host and credentials, each sample is answered as its service would answer."""
+    answer = await _sent(server, sample, app_token)
+
+    assert _is_expected(sample, answer), (answer.status, answer.body.decode())
+
+
+@pytest.mark.parametrize("sample", [one for one in SAMPLES if one.waits], ids=lambda sample: sample.name)
+async def test_a_waiting_sample_is_refused_in_its_services_words(server, app_token, sample):
+    """What a later issue brings is refused politely until then; once it is answered, its mark must go."""
+    answer = await _sent(server, sample, app_token)
+
+    assert answer.status < 500
+    json.loads(answer.body)
+    assert not _is_expected(sample, answer), f"{sample.name} no longer waits: {sample.waits}"
+
+
+def test_every_file_is_in_its_table():
+    """No sample is left out, and no row names a file that is not there."""
+    assert unlisted() == []
+
+
+def test_all_documents_are_complete():
+    """As many samples as the documents print."""
+    files = {sample.name.split("/")[0]: set() for sample in SAMPLES}
+    for sample in SAMPLES:
+        files[sample.name.split("/")[0]].add(sample.name.split("/")[1].split(" ")[0].split(".")[0])
+
+    assert {name: len(found) for name, found in files.items()} == {
+        "pushplus": 13,
+        "ums": 21,
+        "pushgo": 2,
+        "wecom": 10,
+        "easemob": 9,
+    }

@@ -1,16 +1,22 @@
 """What PushPlus messages become on their way out: native payloads and callbacks (sheet pushplus §3, §5.1)."""
 
+from typing import Any
+
 import pytest
 
 from onebell.core.events import Event, EventKind
-from onebell.dialects.pushplus import callback
-from onebell.dialects.pushplus.native import Card, payload
+from onebell.dialects.pushplus import callback, native
+from onebell.dialects.pushplus.native import Card
 
 LINK, LOGO = "http://h/shortMessage/1", "http://h/logo.png"
 
 
 def card(content: str = "消息内容", *, is_text: bool = False) -> Card:
     return Card(title="标题", content=content, summary="消息内容", link=LINK, logo=LOGO, is_text=is_text)
+
+
+def payload(kind: str, card: Card) -> dict[str, Any]:
+    return native.payload(kind, lambda: card)
 
 
 def test_wecom_bot_gets_a_news_article():

@@ -234,7 +234,7 @@ def test_summary_of_markdown_drops_its_marks():
     """A notification shows words, not syntax."""
     body = "# T\n\n> q\n- **b** and `c` [link](https://x.example/a_b)"
 
-    assert plain_text(Shown(body=body, format=Format.MARKDOWN), 200) == "T q b and c link"
+    assert plain_text(Shown(body=body, format=Format.MARKDOWN), 200) == "T q • b and c link"
 
 
 def test_template_names_are_matched_without_case():

@@ -54,7 +54,7 @@ async def compose(context: Context, plan: Plan) -> Submission:
         public_id=code,
         sender=Sender(party=sender.person.id, kind=PartyKind.PERSON, name=sender.name),
         audience=plan.audience,
-        parts=(_part(plan, _content(plan, shown, kept), code),),
+        parts=(_part(plan, shown, _content(plan, shown, kept), code),),
         credential=sender.credential.id,
         callback=CallbackTarget(url=asked.callback_url) if asked.callback_url else None,
         watched=_is_watched(plan),
@@ -75,7 +75,6 @@ def _content(plan: Plan, shown: templates.Shown, kept: Kept) -> Content:
         title=plan.asked.title or shown.title or templates.plain_text(shown, templates.TITLE_CHARS),
         body=kept.body,
         format=shown.format,
-        summary=templates.plain_text(shown, templates.SUMMARY_CHARS),
         url=shown.url,
         icon=plan.asked.icon,
         attachments=kept.attachments,
@@ -83,23 +82,23 @@ def _content(plan: Plan, shown: templates.Shown, kept: Kept) -> Content:
     )
 
 
-def _part(plan: Plan, content: Content, code: str) -> Part:
+def _part(plan: Plan, shown: templates.Shown, content: Content, code: str) -> Part:
     account = plan.way.account
     if account is None:
         return Part(content=content, carriers=("inbox",) if plan.way.channel.inbox_only else ())
     return Part(
         content=content,
         carriers=(account.code,),
-        native=native.payload(account.kind, _card(plan, content, code)),
+        native=native.payload(account.kind, lambda: _card(plan, shown, content, code)),
     )
 
 
-def _card(plan: Plan, content: Content, code: str) -> native.Card:
+def _card(plan: Plan, shown: templates.Shown, content: Content, code: str) -> native.Card:
     base = plan.sender.space.public_url
     return native.Card(
         title=content.title,
         content=plan.asked.content,
-        summary=content.summary,
+        summary=templates.plain_text(shown, templates.SUMMARY_CHARS),
         link=f"{base}/shortMessage/{code}",
         logo=plan.asked.icon or base + _LOGO,
         is_text=plan.asked.template == "txt" and not content.attachments,

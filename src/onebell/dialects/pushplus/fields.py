@@ -75,7 +75,12 @@ def text_of(value: object) -> str:
 
 
 def _fields(values: _Values) -> Fields:
-    return Fields(**{name: values[wire] for name, wire in _NAMES if wire in values})
+    return Fields(**{name: _storable(name, values[wire]) for name, wire in _NAMES if wire in values})
+
+
+def _storable(name: str, value: str) -> str:
+    # A code or token is looked up, and PostgreSQL's text refuses NUL; content is kept as bytes.
+    return value if name == "content" else value.replace("\0", "\ufffd")
 
 
 def _pairs(pairs: Iterable[tuple[str, Any]]) -> _Values:

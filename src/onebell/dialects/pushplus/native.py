@@ -26,10 +26,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 Native = Callable[[Card], dict[str, Any]]
 
 
-def payload(kind: str, card: Card) -> dict[str, Any]:
+def payload(kind: str, card: Callable[[], Card]) -> dict[str, Any]:
     """The ``native`` map of a part for one account of this kind; empty where the carrier's own rendering serves."""
     make = _KINDS.get(kind)
-    return {kind: make(card)} if make else {}
+    return {kind: make(card())} if make else {}
 
 
 def _fits_text(card: Card) -> bool:

@@ -3,22 +3,21 @@
 Pure functions of the content; the same words go to the page, the mail and the cards.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from html import escape, unescape
+from html import escape
 from typing import Any
 
 import msgspec
-import nh3
 
 from onebell.clock import SHANGHAI, shanghai_text
-from onebell.core.model import Format
+from onebell.core.model import Content, Format
+from onebell.core.render import render
 from onebell.dialects.pushplus import route
 from onebell.dialects.pushplus.lenient import NotJson, loads_lenient
 
-SUMMARY_CHARS = 200
 TITLE_CHARS = 20
+SUMMARY_CHARS = 200
 _WINDOW_CHARS = 8192
 """How much of a content a summary looks at: a card's 200 characters do not need the other 90,000."""
 
@@ -48,28 +47,8 @@ def show(template: str, content: str, now_ms: int) -> Shown:
 
 
 def plain_text(shown: Shown, chars: int) -> str:
-    """The first characters of what a reader sees, blanks collapsed."""
-    text = shown.body[:_WINDOW_CHARS]
-    if shown.format is not Format.TEXT:
-        if shown.format is Format.MARKDOWN:
-            text = _markdown_words(text)
-        text = _without_tags(text)
-    return " ".join(text.split())[:chars]
-
-
-_BREAK = re.compile(r"<(?:br|/p|/div|/li|/h[1-6]|/tr|hr)\b[^<>]*>", re.IGNORECASE)
-_MARKS = re.compile(r"(?m)^[ \t]{0,3}(?:#{1,6}[ \t]|>[ \t]?|[-*+][ \t]|```.*$)|\*\*|__|`")
-_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
-
-
-def _without_tags(text: str) -> str:
-    if "<" in text:
-        text = nh3.clean(_BREAK.sub("\n", text), tags=set())
-    return unescape(text)
-
-
-def _markdown_words(text: str) -> str:
-    return _LINK.sub(r"\1", _MARKS.sub("", text))
+    """The first characters of what a reader sees on one line; at most the core's 200."""
+    return render(Content(body=shown.body[:_WINDOW_CHARS], format=shown.format)).summary[:chars]
 
 
 # ---------------------------------------------------------------- html, txt, markdown

@@ -1,6 +1,7 @@
 """One request and its answer, as every area of the router sees them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -103,6 +104,44 @@ class StreamAnswer:
         async for chunk in self.chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+
+
+JSON_DEPTH = 64
+"""Nesting beyond this is refused: no real body needs it, and the stack is not the caller's to use."""
+
+
+class NotJson(Exception):
+    """A body is no strict JSON, or nested too deeply."""
+
+
+def read_json(body: bytes) -> Any:
+    """A body as plain values.
+
+    Raises:
+        NotJson: not UTF-8, not JSON, a number out of range, a lone surrogate, or deeper than ``JSON_DEPTH``.
+    """
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotJson(str(error)) from error
+    if body.count(b"[") + body.count(b"{") > JSON_DEPTH and _is_deep(value):
+        raise NotJson(f"nested deeper than {JSON_DEPTH}")
+    return value
+
+
+def _is_deep(value: object) -> bool:
+    level: list[object] = [value]
+    for _ in range(JSON_DEPTH + 1):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 _JSON = (b"content-type", b"application/json")

@@ -22,40 +22,29 @@ TOKEN = "token"
 _PersonFor: TypeAlias = Callable[[sa.Connection, int, NewAccount], int]
 
 
-class NewToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A token to be issued."""
-
-    value: str
-    app: str  # "org/app"
-    user: str = ""  # account name; empty = an app token
-    person: int = 0
-    expires_at: int = 0  # 0 = never
-
-    def __repr__(self) -> str:
-        """Without what is secret."""
-        return f"NewToken({self.app!r}, {self.user!r})"
-
-
 class EasemobStore:
     """Verbs of the Easemob dialect."""
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
 
-    async def issue_token(self, space: int, new: NewToken) -> None:
-        """Let a token be found. It is no change of the directory: caches stay, 300 of them are issued a second."""
+    async def issue_token(self, space: int, value: str, *, app: str, user: str, person: int, expires_at: int) -> None:
+        """Let a token be found; ``user`` empty = an app token, ``expires_at`` 0 = never.
+
+        It is no change of the directory: caches stay, 300 tokens are issued a second.
+        """
         changes = self._changes
         which, now_ms = changes.mint.mint(), changes.clock.now_ms()
-        digest = changes.vault.digest(DIALECT, TOKEN, new.value)
+        digest = changes.vault.digest(DIALECT, TOKEN, value)
         row = {
             "space_id": space,
             "id": which,
             "dialect": DIALECT,
             "kind": TOKEN,
-            "name": new.user,
-            "owner_id": new.person,
-            "settings": pack({"app": new.app, "user": new.user}),
-            "expires_at": new.expires_at,
+            "name": user,
+            "owner_id": person,
+            "settings": pack({"app": app, "user": user}),
+            "expires_at": expires_at,
             "origin": Origin.API.value,
             "created_at": now_ms,
         }
@@ -81,20 +70,20 @@ class EasemobStore:
 
         return await self._changes.database.read(work)
 
-    async def open_account(self, space: int, new: NewAccount) -> Account:
+    async def open_account(self, space: int, app: str, name: str, uuid: str) -> Account:
         """The account of this name; when it is missing it is made, for the person of that uid.
 
         Raises:
             NotFound: there is no such person.
         """
-        return await self._open(space, new, self._person_of)
+        return await self._open(space, NewAccount(app=app, name=name, person=0, uuid=uuid), self._person_of)
 
-    async def open_account_with_person(self, space: int, new: NewAccount) -> Account:
+    async def open_account_with_person(self, space: int, app: str, name: str, uuid: str) -> Account:
         """The account of this name; when it is missing it is made, and so is its person where nobody has that uid.
 
         What was sent to the name before anybody had it is then his (sheet easemob §8, D9).
         """
-        return await self._open(space, new, self._person_or_new)
+        return await self._open(space, NewAccount(app=app, name=name, person=0, uuid=uuid), self._person_or_new)
 
     async def _open(self, space: int, new: NewAccount, person_for: _PersonFor) -> Account:
         def work(connection: sa.Connection) -> Account:

@@ -13,6 +13,7 @@ from onebell.dialects.ums.answer import BLACK_AND_WHITE, TOO_MANY_USERIDS, Rejec
 from onebell.dialects.ums.fields import Object, Text, is_integer, optional_object, text
 from onebell.dialects.ums.kinds import AUDIENCES, KINDS, LINKED
 from onebell.dialects.ums.messages import CHECKS, clean
+from onebell.http.exchange import NotJson, read_json
 
 USERIDS = 1000
 TAGS = 20
@@ -60,8 +61,8 @@ def document(body: bytes) -> Object:
         Rejected: it holds none.
     """
     try:
-        source = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        source = read_json(body)
+    except NotJson:
         raise invalid("body", "is not valid JSON") from None
     if not isinstance(source, dict):
         raise invalid("body", "must be an object")

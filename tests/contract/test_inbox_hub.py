@@ -10,27 +10,17 @@ from tests.mailboxes import FEED, NOW, SPACE, Mailboxes
 from onebell.api.items import ItemEncoder
 from onebell.clock import SystemClock
 from onebell.core.bell import ConfigChanged
+from onebell.core.mailbox import Change
 from onebell.core.model import Content
 from onebell.core.stream import ROOM, STUCK_S, UNSENT_LIMIT, Hub, Reader
 from onebell.ids import IdMint
 from onebell.store.base import Store
-from onebell.store.inbox_changes import Change
 from onebell.store.schema import feed
 
 ALICE = 11
 BOB = 12
 MINT = IdMint(SystemClock(), 0)
 POLL_S = 0.05
-
-
-class Shown:
-    """Content shown as it is written."""
-
-    def html(self, content: Content) -> str:
-        return content.body
-
-    def text(self, content: Content) -> str:
-        return content.body
 
 
 class Steps(SystemClock):
@@ -104,7 +94,7 @@ def clock() -> Steps:
 
 @pytest.fixture
 async def hub(store: Store, boxes: Mailboxes, clock: Steps) -> AsyncIterator[Hub]:
-    encoder = ItemEncoder(Shown(), lambda space, file: f"/f/{space}-{file}")
+    encoder = ItemEncoder(lambda space, file: f"/f/{space}-{file}")
     serving = Hub(store.inbox, boxes.bell, clock, encoder, POLL_S)
     task = asyncio.create_task(serving.run())
     yield serving

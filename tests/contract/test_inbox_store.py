@@ -8,13 +8,12 @@ from tests.mailboxes import FEED, NOW, SPACE, Mailboxes
 
 from onebell.clock import SystemClock
 from onebell.core.inbox import Entry, ReadUpTo, Removed, changes, has_gap
+from onebell.core.mailbox import PAGE, WINDOW, Change, Place, Wanted
 from onebell.core.model import Content
 from onebell.errors import NotFound
 from onebell.ids import IdMint
 from onebell.store.base import Store
 from onebell.store.engine import Database
-from onebell.store.inbox import PAGE, WINDOW, Place, Wanted
-from onebell.store.inbox_changes import Change
 from onebell.store.schema import entry
 
 ALICE = 11

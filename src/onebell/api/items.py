@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 import structlog
@@ -12,9 +12,10 @@ import structlog
 from onebell.clock import iso
 from onebell.core.bell import Mark, StoredMessage
 from onebell.core.inbox import Entry, Item, Removed, shown_part, unpack
+from onebell.core.mailbox import EntryRow
 from onebell.core.model import Attachment, Content, Part, Severity
+from onebell.core.render import render
 from onebell.core.stream import Tail
-from onebell.store.inbox import EntryRow
 
 log = structlog.get_logger()
 
@@ -121,18 +122,6 @@ class GapItem(msgspec.Struct, frozen=True, kw_only=True):
     rev: int
 
 
-class Renderer(Protocol):
-    """Content as readers see it."""
-
-    def html(self, content: Content) -> str:
-        """Sanitised HTML."""
-        ...
-
-    def text(self, content: Content) -> str:
-        """Plain text."""
-        ...
-
-
 _encode = msgspec.json.Encoder().encode
 _NOTHING = Content()
 
@@ -140,9 +129,8 @@ _NOTHING = Content()
 class ItemEncoder:
     """Encodes items (``core.stream.Encoder``)."""
 
-    def __init__(self, renderer: Renderer, file_url: Callable[[int, int], str]) -> None:
+    def __init__(self, file_url: Callable[[int, int], str]) -> None:
         """``file_url`` gives the address of a stored file from its space and id."""
-        self._renderer = renderer
         self._file_url = file_url
         self._tails: OrderedDict[tuple[int, bytes], Tail] = OrderedDict()
         self._cached = 0
@@ -238,16 +226,17 @@ class ItemEncoder:
         return Tail(packed.decode(), len(packed))
 
     def _body(self, row: EntryRow, content: Content) -> MessageBody:
+        forms = render(content)
         return MessageBody(
             message_id=row.message_id,
             dialect=row.dialect,
             sender=SenderRef(name=row.sender_name, kind=row.sender_kind),
-            title=content.title,
+            title=forms.title,
             body=content.body,
             format=content.format.value,
-            summary=content.summary,
-            html=self._renderer.html(content),
-            text=self._renderer.text(content),
+            summary=forms.summary,
+            html=forms.html,
+            text=forms.text,
             severity=Severity(row.severity).word,
             url=content.url,
             icon=content.icon,

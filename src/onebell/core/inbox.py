@@ -4,8 +4,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from onebell.core.mailbox import EntryRow, Marker, Page
 from onebell.core.model import Part
-from onebell.store.inbox import EntryRow, Marker, Page
 
 _INBOX = "inbox"
 _parts = msgspec.json.Decoder(tuple[Part, ...])

@@ -17,8 +17,8 @@ import structlog
 from onebell.clock import Clock
 from onebell.core.bell import Bell, Changed, ConfigChanged, Mark, NewEntries, StoredMessage
 from onebell.core.inbox import Entry, Item, changes, has_gap, rev_of
+from onebell.core.mailbox import PAGE, CaughtUp, Page, Place
 from onebell.errors import StoreUnavailable
-from onebell.store.inbox import PAGE, CaughtUp, Page, Place
 
 log = structlog.get_logger()
 

@@ -2,27 +2,22 @@
 
 from collections.abc import Sequence
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from onebell.core.events import EventKind
+from onebell.core.mailbox import Change
+from onebell.core.work import EventDraft
 from onebell.errors import NotFound
 from onebell.ids import IdMint
+from onebell.store.deliveries import cancel_open
 from onebell.store.engine import Database
+from onebell.store.events import write_events
 from onebell.store.inbox import AnyRow
-from onebell.store.schema import delivery, entry, event, mailbox, message
+from onebell.store.schema import entry, mailbox, message
 
 PAGE = 500
 """Mailboxes that one transaction of a recall touches."""
-
-
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reader did in his mailbox."""
-
-    space: int
-    mailbox: int
-    now: int  # ms
 
 
 def _lock(conn: Connection, change: Change) -> AnyRow:
@@ -71,23 +66,20 @@ def _move(conn: Connection, change: Change, seq: int, **values: int) -> int:
 
 def _tell(conn: Connection, change: Change, kind: EventKind, rows: Sequence[AnyRow], mint: IdMint) -> None:
     """Events for those messages whose dialect watches them."""
-    told = [
-        {
-            "space_id": change.space,
-            "id": mint.mint(),
-            "dialect": row.dialect,
-            "message_id": row.message_id,
-            "person_id": change.mailbox,
-            "kind": kind.value,
-            "data": b"{}",
-            "packed": 0,
-            "created_at": change.now,
-        }
+    drafts = [
+        EventDraft(
+            space=change.space,
+            dialect=row.dialect,
+            message=row.message_id,
+            kind=kind.value,
+            at=change.now,
+            person=change.mailbox,
+            watched=True,
+        )
         for row in rows
         if row.watched
     ]
-    if told:
-        conn.execute(sa.insert(event), told)
+    write_events(conn, drafts, mint)
 
 
 def mark_read(conn: Connection, change: Change, seq: int, mint: IdMint) -> int:
@@ -238,32 +230,16 @@ def recall_message(conn: Connection, space: int, message_id: int, now: int, mint
         .where(message.c.space_id == space, message.c.id == message_id)
         .values(state="recalled", finished_at=now)
     )
-    conn.execute(
-        sa.update(delivery)
-        .where(
-            delivery.c.space_id == space,
-            delivery.c.message_id == message_id,
-            delivery.c.state.in_(("due", "held")),
-            delivery.c.lease_until <= now,
-        )
-        .values(state="cancelled", closed_at=now, why="recalled")
+    cancel_open(conn, space, message_id, now)
+    recalled = EventDraft(
+        space=space,
+        dialect=row.dialect,
+        message=message_id,
+        kind=EventKind.RECALLED.value,
+        at=now,
+        watched=bool(row.watched),
     )
-    change = Change(space=space, mailbox=0, now=now)
-    conn.execute(
-        sa.insert(event),
-        [
-            {
-                "space_id": space,
-                "id": mint.mint(),
-                "dialect": row.dialect,
-                "message_id": message_id,
-                "kind": EventKind.RECALLED.value,
-                "data": b"{}",
-                "packed": 0 if row.watched else 1,
-                "created_at": change.now,
-            }
-        ],
-    )
+    write_events(conn, [recalled], mint)
     return True
 
 

@@ -1,0 +1,1 @@
+"""Easemob IM, single chat over REST: sheet easemob."""

@@ -1,0 +1,78 @@
+"""An app and what hangs on it, as the directory keeps them (sheet easemob §1.1, §3.2, §4, §5).
+
+Record ``app``: key = ``org/app``, data = :class:`App`. Credential ``client``: name = client_id, value =
+``client_id:client_secret`` (unique over all apps and shown again to the operator), settings = ``{"app"}``.
+Credential ``token``: settings = ``{"app","user"}``, owner = the user's person. Record ``callback``: key =
+``org/app/name``, data = :class:`Rule`, secret ``secret``.
+"""
+
+import re
+import uuid
+
+import msgspec
+
+DIALECT = "easemob"
+APP = "app"
+CLIENT = "client"
+TOKEN = "token"
+CALLBACK = "callback"
+
+ACCOUNT_NAME = re.compile(r"[a-z0-9_.\-]{1,64}")  # after lowering (sheet §3.2)
+RESERVED_NAME = "admin"  # the default sender
+_NAMESPACE = uuid.UUID("6e2a7f5c-2c5d-5d0f-9c57-0d6a5f0b7d11")
+
+CALLS_PER_SECOND = 100
+MESSAGES_PER_MINUTE = 6000
+TOKENS_PER_SECOND = 300
+MESSAGE_BYTES = 3072
+TOKEN_TTL_S = 5_184_000  # 60 days
+NEVER_S = 315_360_000  # "never expires": the Java SDK reads a 32-bit integer (sheet §3.1)
+
+
+class App(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Settings of an app."""
+
+    org: str
+    app: str
+    client_id: str
+    open_registration: bool = False
+    create_people: bool = True
+    token_ttl_s: int = TOKEN_TTL_S
+    lenient_body: bool = False  # D1
+    message_bytes: int = MESSAGE_BYTES  # of body and ext; up to 5120
+    calls_per_second: int = CALLS_PER_SECOND  # 0 = off
+    messages_per_minute: int = MESSAGES_PER_MINUTE  # 0 = off
+
+    @property
+    def key(self) -> str:
+        """``org/app``."""
+        return f"{self.org}/{self.app}"
+
+    @property
+    def appkey(self) -> str:
+        """``org#app``, as clients write it."""
+        return f"{self.org}#{self.app}"
+
+    @property
+    def uuid(self) -> str:
+        """The app's id in answers, always the same one."""
+        return str(uuid.uuid5(_NAMESPACE, self.key))
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A callback rule of an app (sheet §4)."""
+
+    app: str  # "org/app"
+    name: str
+    kind: str  # pre | post
+    url: str
+    events: tuple[str, ...]
+    env: str = "default"
+    enabled: bool = True
+    wait_ms: int = 200  # pre: how long the answer is waited for
+    default_policy: str = "allow"  # pre: allow | deny, when no usable answer comes
+
+
+def user_uuid(app: App, name: str) -> str:
+    """The id of an account in answers: always the same one, and another one in every app."""
+    return str(uuid.uuid5(_NAMESPACE, f"{app.key}/{name}"))

@@ -1,0 +1,165 @@
+"""From a checked message to a submission, and from its receipt to the ids of the answer (sheet easemob §1.3, §6)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from onebell.core.context import Context
+from onebell.core.model import (
+    Content,
+    Keep,
+    Part,
+    PartyKind,
+    People,
+    Receipt,
+    Sender,
+    Submission,
+)
+from onebell.dialects.easemob.app import ACCOUNT_NAME, DIALECT, RESERVED_NAME, App
+from onebell.dialects.easemob.bodies import text_of
+from onebell.dialects.easemob.callback import rules_of
+from onebell.dialects.easemob.parse import Message
+
+# Names that can never be registered share one party: whatever is written as ``from`` must not make rows.
+STRANGER = "?"
+# A few receivers are asked for one by one: those answers are cached.
+CACHED_RECEIVERS = 8
+
+
+@dataclass(frozen=True)
+class Receivers:
+    """Who gets a message: party ids by the lower-case name. Names nobody can ever have are not in it."""
+
+    parties: dict[str, int]
+
+
+async def send(context: Context, space: int, app: App, message: Message) -> dict[str, str]:
+    """Store a message; the answer's ``{receiver: message id}``.
+
+    Raises:
+        Refused, StoreUnavailable: nothing is stored.
+    """
+    receivers = await _receivers(context, space, app, message.receivers)
+    submission = await _submission(context, space, app, message, receivers)
+    receipt = await context.accept(submission)
+    return _ids(context, message, receivers, receipt)
+
+
+async def _receivers(context: Context, space: int, app: App, names: Sequence[str]) -> Receivers:
+    keys = list(dict.fromkeys(name.lower() for name in names))
+    keys = [key for key in keys if ACCOUNT_NAME.fullmatch(key)]
+    found = await _people(context, space, app, keys)
+    strangers = [key for key in keys if key not in found]
+    if strangers:
+        # A mailbox of a name: kept until somebody has it (D9).
+        parties = await context.lookups.parties(space, PartyKind.NAME, [f"{app.key}/{key}" for key in strangers])
+        found.update((key, parties[f"{app.key}/{key}"]) for key in strangers)
+    return Receivers({key: found[key] for key in keys})
+
+
+async def _people(context: Context, space: int, app: App, keys: Sequence[str]) -> dict[str, int]:
+    if len(keys) > CACHED_RECEIVERS:
+        return await context.store.easemob.people_of(space, app.key, keys)
+    accounts = [await context.lookups.account(space, app.key, key) for key in keys]
+    return {account.name: account.person for account in accounts if account is not None}
+
+
+async def _sender(context: Context, space: int, app: App, name: str) -> Sender:
+    key = name.lower()
+    if ACCOUNT_NAME.fullmatch(key) and key != RESERVED_NAME:
+        account = await context.lookups.account(space, app.key, key)
+        if account is not None:
+            return Sender(party=account.person, kind=PartyKind.PERSON, name=account.nickname or name)
+        party = await context.lookups.party(space, PartyKind.NAME, f"{app.key}/{key}")
+        return Sender(party=party, kind=PartyKind.NAME, name=name)
+    shown = RESERVED_NAME if key == RESERVED_NAME else STRANGER
+    party = await context.lookups.party(space, PartyKind.SYSTEM, f"{app.key}/{shown}")
+    return Sender(party=party, kind=PartyKind.SYSTEM, name=name.replace("\x00", ""))
+
+
+async def _submission(context: Context, space: int, app: App, message: Message, receivers: Receivers) -> Submission:
+    sender = await _sender(context, space, app, message.sender)
+    ids = list(dict.fromkeys(receivers.parties.values()))
+    feeds = await context.lookups.directs(space, DIALECT, sender.party, ids) if ids else {}
+    watched = bool(await rules_of(context, space, app.key, "post"))
+    memory = _memory(app, message)
+    if watched:
+        memory |= _for_callbacks(message, receivers)
+    return Submission(
+        space=space,
+        dialect=DIALECT,
+        public_id=str(context.mint.mint()),
+        sender=sender,
+        audience=tuple(People(feed=feeds[one], ids=(one,)) for one in ids),
+        parts=(_part(message),),
+        keep=Keep.WHILE_ONLINE if message.online_only else Keep.STORED,
+        watched=watched,
+        numbered=True,
+        copy_to_sender=message.sync_device and sender.kind is not PartyKind.SYSTEM,
+        silent=message.ext.get("em_ignore_notification") is True,
+        quiet_through=message.ext.get("em_force_notification") is True,
+        extra=memory,
+    )
+
+
+def _part(message: Message) -> Part:
+    data = {
+        "type": message.kind,
+        "body": message.body,
+        "ext": message.ext,
+        "from": message.sender,
+        "to": list(message.receivers),
+    }
+    content = Content(
+        title=_pushed(message.ext, "em_push_title", "title"),
+        body=text_of(message.kind, message.body),
+        summary=_pushed(message.ext, "em_push_content", "content"),
+        url=message.body["url"] if message.kind in ("img", "audio", "video", "file") else "",
+        data=data,
+    )
+    if message.kind == "cmd":
+        # Delivered and kept for clients of the protocol, shown to nobody, pushed nowhere (sheet §1.3).
+        return Part(content=content, carriers=("inbox",))
+    return Part(content=content)
+
+
+def _pushed(ext: dict[str, Any], apple: str, general: str) -> str:
+    """A push text of the message's ext; ``em_apns_ext`` is used for Android too (sheet §6)."""
+    for outer, inner in (("em_apns_ext", apple), ("em_push_ext", general)):
+        texts = ext.get(outer)
+        if isinstance(texts, dict) and isinstance(value := texts.get(inner), str) and value:
+            return value
+    return ""
+
+
+def _memory(app: App, message: Message) -> dict[str, Any]:
+    """What later calls ask for: recall, history, callbacks."""
+    memory: dict[str, Any] = {"app": app.key, "from": message.sender}
+    if message.env:
+        memory["env"] = message.env
+    if message.roam_ignore:
+        memory["roam_ignore"] = list(message.roam_ignore)
+    return memory
+
+
+def _for_callbacks(message: Message, receivers: Receivers) -> dict[str, Any]:
+    """What a callback shows, kept only where a rule will ask for it."""
+    return {
+        "body": message.body,
+        "ext": message.ext,
+        "to": {str(party): name for name, party in receivers.parties.items()},
+    }
+
+
+def _ids(context: Context, message: Message, receivers: Receivers, receipt: Receipt) -> dict[str, str]:
+    """One id per receiver, under the name as sent (D7). Who got no entry — offline, or a name that nobody can
+    have — still has an id in the answer (sheet §1.3)."""
+    ids = {entry.mailbox: entry.public_id for entry in receipt.entries}
+    named: dict[str, str] = {}
+    for name in message.receivers:
+        party = receivers.parties.get(name.lower())
+        known = ids.get(party) if party is not None else None
+        named[name] = known or str(context.mint.mint())
+        if party is not None:
+            ids[party] = named[name]
+    return named

@@ -1,0 +1,169 @@
+"""The command line (DESIGN §8): ``serve`` runs a node; every other command goes through it when it runs."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from onebell import control, log
+from onebell.app import Application, serve_until_stopped
+from onebell.backup import restore as restore_backup
+from onebell.commands import execute
+from onebell.control import Call, Reply
+from onebell.errors import OnebellError
+from onebell.lock import AlreadyRunning, DataLock
+from onebell.settings import Settings, load
+from onebell.store.migrate import upgrade
+
+cli = typer.Typer(add_completion=False, no_args_is_help=True, help="onebell: one bell for every push API.")
+token = typer.Typer(no_args_is_help=True, help="API tokens of the native API.")
+person = typer.Typer(no_args_is_help=True, help="People: who receives.")
+cli.add_typer(token, name="token")
+cli.add_typer(person, name="person")
+
+Data = Annotated[Path | None, typer.Option("--data", help="Data directory (default ./data).")]
+Config = Annotated[Path | None, typer.Option("--config", help="Settings file, onebell.toml.")]
+Space = Annotated[str, typer.Option("--space", help="Name of the space.")]
+
+
+def main() -> None:
+    """Entry point: errors that onebell raises on purpose end in one line and status 1."""
+    try:
+        cli()
+    except OnebellError as error:
+        print(f"onebell: {error}", file=sys.stderr)
+        raise SystemExit(1) from error
+
+
+def _settings(data: Path | None, config: Path | None, **overrides: object) -> Settings:
+    return load(config, data=None if data is None else str(data), **overrides)
+
+
+def _run(settings: Settings, call: Call) -> None:
+    """Run a command here when nobody holds the data directory, else in the server that does."""
+    reply = asyncio.run(_here_or_there(settings, call))
+    for line in reply.lines:
+        print(line)
+    if reply.failed:
+        raise typer.Exit(1)
+
+
+async def _here_or_there(settings: Settings, call: Call) -> Reply:
+    data = Path(settings.data)
+    try:
+        with DataLock(data):
+            async with Application(settings) as application:
+                return await execute(application.context, application.tools, call)
+    except AlreadyRunning:
+        return await control.call(data, call)
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (default 127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (default 8080).")] = None,
+    data: Data = None,
+    config: Config = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Apply the demo directory first and print curl lines.")] = False,
+) -> None:
+    """Run a node until SIGTERM; a second signal stops it at once."""
+    settings = _settings(data, config, host=host, port=port)
+    log.configure(settings.log_level)
+    with DataLock(Path(settings.data)):
+        uvloop.run(serve_until_stopped(settings, demo=demo))
+
+
+@cli.command()
+def apply(
+    file: Annotated[Path, typer.Argument(help="Directory file (TOML).", exists=True, dir_okay=False)],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Bring the space to what a directory file says."""
+    arguments = {"text": file.read_text(), "base": str(file.resolve().parent), "dry_run": dry_run}
+    _run(_settings(data, config), Call(command="apply", arguments=arguments))
+
+
+@cli.command()
+def send(
+    body: Annotated[str, typer.Argument(help="The message.")],
+    to: Annotated[list[str], typer.Option(help="uid of a receiver; may be given several times.")],
+    title: Annotated[str, typer.Option(help="Its title.")] = "",
+    space: Space = "main",
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Send a message to people."""
+    arguments = {"space": space, "to": to, "title": title, "body": body}
+    _run(_settings(data, config), Call(command="send", arguments=arguments))
+
+
+@token.command("create")
+def token_create(
+    name: Annotated[str, typer.Option(help="What the token is for.")],
+    scope: Annotated[str, typer.Option(help="admin, send or read.")] = "send",
+    space: Space = "main",
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Make a token of the native API and print it, once."""
+    arguments = {"space": space, "name": name, "scope": scope}
+    _run(_settings(data, config), Call(command="token_create", arguments=arguments))
+
+
+@person.command("add")
+def person_add(
+    uid: str,
+    name: Annotated[str, typer.Option(help="Name as shown.")] = "",
+    role: Annotated[str, typer.Option(help="owner, operator, sender or reader.")] = "reader",
+    email: Annotated[str, typer.Option()] = "",
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True, help="Inbox password.")] = "",
+    space: Space = "main",
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Add a person."""
+    arguments = {"space": space, "uid": uid, "name": name, "role": role, "email": email, "password": password}
+    _run(_settings(data, config), Call(command="person_add", arguments=arguments))
+
+
+@person.command("list")
+def person_list(space: Space = "main", data: Data = None, config: Config = None) -> None:
+    """List the people of a space."""
+    _run(_settings(data, config), Call(command="person_list", arguments={"space": space}))
+
+
+@person.command("remove")
+def person_remove(uid: str, space: Space = "main", data: Data = None, config: Config = None) -> None:
+    """Remove a person and his mailbox."""
+    _run(_settings(data, config), Call(command="person_remove", arguments={"space": space, "uid": uid}))
+
+
+@cli.command()
+def doctor(data: Data = None, config: Config = None) -> None:
+    """Check the store, the bell and every carrier account."""
+    _run(_settings(data, config), Call(command="doctor"))
+
+
+@cli.command()
+def backup(file: Path, data: Data = None, config: Config = None) -> None:
+    """Write database, server key and files into one archive, while the server runs."""
+    _run(_settings(data, config), Call(command="backup", arguments={"file": str(file.resolve())}))
+
+
+@cli.command()
+def restore(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)], data: Data = None) -> None:
+    """Unpack a backup into an empty data directory."""
+    print(restore_backup(file, Path(_settings(data, None).data)))
+
+
+@cli.command()
+def migrate(data: Data = None, config: Config = None) -> None:
+    """Bring the database to this version's tables (``serve`` does it by itself)."""
+    settings = _settings(data, config)
+    with DataLock(Path(settings.data)):
+        print(upgrade(settings))

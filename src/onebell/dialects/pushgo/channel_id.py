@@ -12,8 +12,7 @@ _VALUES = {digit: value for value, digit in enumerate(_ALPHABET)} | {"O": 0, "I"
 @lru_cache(maxsize=8192)
 def canonical(text: str) -> str | None:
     """The 26 upper-case digits of a channel id as anybody may write it; None when it is not one."""
-    digits = text.translate(_IGNORED).upper()
-    if len(digits) != _DIGITS or not digits.isascii():
+    if not text.isascii() or len(digits := text.translate(_IGNORED).upper()) != _DIGITS:
         return None
     value = 0
     for digit in digits:

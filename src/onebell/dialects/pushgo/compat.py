@@ -44,7 +44,9 @@ _BARK_SEVERITY = {
 }
 
 
-class _BarkPush(msgspec.Struct, frozen=True):
+class BarkPush(msgspec.Struct, frozen=True):
+    """The body of ``POST /bark/push``; what else it holds is not looked at."""
+
     device_key: str
     title: str | None = None
     body: str | None = None
@@ -60,7 +62,7 @@ class _BarkPush(msgspec.Struct, frozen=True):
     metadata: Any = None
 
 
-_decode_bark = msgspec.json.Decoder(_BarkPush).decode
+_decode_bark = msgspec.json.Decoder(BarkPush).decode
 
 
 class Compat:
@@ -145,7 +147,7 @@ class Compat:
             raise Rejected(NO_CONTENT_TYPE)
         if len(request.body) > parse.BODY_BYTES:
             raise Rejected(BODY_TOO_LARGE)
-        push = parse.strictly(_decode_bark, request.body)
+        push = read_bark_push(request.body)
         channel, password = compat_key(push.device_key)
         space = await self._gateway.space_of(request)
         return await self._door.send(space, bark_push_intent(channel, password, push), request.client)
@@ -161,6 +163,15 @@ def compat_key(text: str) -> tuple[str, str]:
     if not colon or not channel.strip() or not password.strip():
         raise Rejected(COMPAT_KEY_INVALID)
     return channel, password
+
+
+def read_bark_push(body: bytes) -> BarkPush:
+    """The body of ``POST /bark/push``.
+
+    Raises:
+        Rejected: ``invalid_json_syntax`` or ``invalid_json_data``.
+    """
+    return parse.strictly(_decode_bark, body)
 
 
 def ntfy_intent(channel: str, password: str, query: dict[str, str], request: Request) -> Intent:
@@ -217,7 +228,7 @@ def bark_intent(channel: str, password: str, told: list[str], query: dict[str, s
     )
 
 
-def bark_push_intent(channel: str, password: str, push: _BarkPush) -> Intent:
+def bark_push_intent(channel: str, password: str, push: BarkPush) -> Intent:
     """A Bark push by JSON."""
     return Intent(
         channel_id=channel,

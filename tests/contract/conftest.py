@@ -1,6 +1,6 @@
 """A store on each engine, open, with no rows."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,11 +8,15 @@ from tests.engines import ENGINES, Cluster, postgres_cluster, settings_for
 
 from onebell.clock import SystemClock
 from onebell.core.bell import ConfigChanged
+from onebell.core.directory import Space
 from onebell.ids import IdMint
 from onebell.settings import Settings
+from onebell.store import spaces
 from onebell.store.base import Store, build_store
 from onebell.store.changes import Changes
 from onebell.store.engine import Database, open_database
+from onebell.store.lookups import CachedLookups
+from onebell.store.routing import Addressed
 from onebell.vault import Argon2, ServerVault
 
 
@@ -37,21 +41,64 @@ async def database(store_settings: Settings) -> AsyncIterator[Database]:
     await opened.close()
 
 
+_ADDRESSED = {
+    "smtp": Addressed.EMAIL,
+    "sms": Addressed.PHONE,
+    "wecom_bot": Addressed.ACCOUNT,
+    "wecom_app": Addressed.OWN,
+}
+
+
+class Announced:
+    """What ``store`` told the caches, and who hears it."""
+
+    def __init__(self) -> None:
+        self.notes: list[ConfigChanged] = []
+        self.listeners: list[Callable[[ConfigChanged], None]] = []
+
+    def __call__(self, note: ConfigChanged) -> None:
+        self.notes.append(note)
+        for heard in self.listeners:
+            heard(note)
+
+
 @pytest.fixture
-def announced() -> list[ConfigChanged]:
+def announced() -> Announced:
     """What ``store`` told the caches."""
-    return []
+    return Announced()
 
 
 @pytest.fixture
-def changes(database: Database, announced: list[ConfigChanged]) -> Iterator[Changes]:
-    """What changes the directory goes through; passwords are hashed cheaply."""
-    vault = ServerVault([bytes(32)], SystemClock(), Argon2(memory_kib=64, passes=1))
-    yield Changes(database, IdMint(SystemClock(), 0), SystemClock(), vault, announced.append)
-    vault.close()
+def vault() -> Iterator[ServerVault]:
+    """Secrets under a fixed key; passwords are hashed cheaply."""
+    opened = ServerVault([bytes(32)], SystemClock(), Argon2(memory_kib=64, passes=1))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def changes(database: Database, announced: Announced, vault: ServerVault) -> Changes:
+    """What changes the directory goes through."""
+    return Changes(database, IdMint(SystemClock(), 0), SystemClock(), vault, announced)
 
 
 @pytest.fixture
 def store(changes: Changes) -> Store:
     """All verb groups over ``database``."""
     return build_store(changes.database, changes)
+
+
+@pytest.fixture
+async def space(database: Database) -> int:
+    """A space with nobody in it."""
+    made = Space(id=7, name="main", timezone="UTC", language="en", public_url="", allow_callbacks=(), config_version=0)
+    await database.write(lambda connection: spaces.insert(connection, made, 1))
+    return made.id
+
+
+@pytest.fixture
+def lookups(changes: Changes, announced: Announced) -> CachedLookups:
+    """One node's caches, which hear of every change through ``store``."""
+    cached = CachedLookups(changes.database, changes.vault, changes.mint, changes.clock, _ADDRESSED.__getitem__)
+    announced.listeners.append(cached.hear)
+    return cached

@@ -223,6 +223,8 @@ def test_route_reports():
         ("x" * 500, "x" * 200),
         ("<" * 100_000, "<" * 200),
         ("消息内容", "消息内容"),
+        ("<style>" + "p{}" * 1000 + "</style><p>words</p>", "words"),
+        ("<p></p>", ""),
     ],
 )
 def test_summary_is_the_first_200_characters_a_reader_sees(body, text):

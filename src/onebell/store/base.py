@@ -16,6 +16,7 @@ from onebell.store.inbox import Inbox
 from onebell.store.inbox_changes import InboxChanges
 from onebell.store.messages import Messages
 from onebell.store.people import People
+from onebell.store.pushplus import PushPlusStore
 from onebell.store.records import Records
 from onebell.store.targets import Targets
 from onebell.store.ums import UmsStore
@@ -43,6 +44,7 @@ class Store:
     ums: UmsStore
     easemob: EasemobStore
     wecom: WecomStore
+    pushplus: PushPlusStore
 
 
 def build_store(db: Database, changes: Changes) -> Store:
@@ -65,4 +67,5 @@ def build_store(db: Database, changes: Changes) -> Store:
         ums=UmsStore(db),
         easemob=EasemobStore(changes),
         wecom=WecomStore(db),
+        pushplus=PushPlusStore(changes),
     )

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from onebell.core.context import Context
 from onebell.core.events import CallbackRequest, Event
 from onebell.dialects.base import CallbackAnswer, Route
-from onebell.dialects.pushplus import answer, callback, fields
+from onebell.dialects.pushplus import answer, callback, fields, page
 from onebell.dialects.pushplus.answer import Fault, Rejected
 from onebell.dialects.pushplus.limits import PROFILES
+from onebell.dialects.pushplus.openapi import OpenApi
 from onebell.dialects.pushplus.senders import NAME
 from onebell.dialects.pushplus.sending import Sending
 from onebell.http.exchange import Answer, Request
 
 _METHODS = ("GET", "POST", "PUT", "DELETE")
+_PAGES = (b"/shortMessage/", b"/t/")
 _BODY_LIMIT = 2 * 1024 * 1024
 """100,000 characters, each up to 12 bytes as an escape, and room for the other fields."""
 
@@ -27,14 +29,31 @@ class PushPlus:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._sending = Sending(context)
+        self._open_api = OpenApi(context)
 
     def routes(self) -> Sequence[Route]:
         """``/send`` and ``/batchSend`` with and without token and trailing slash: no redirects."""
-        return [
+        sending = [
             Route(_METHODS, path + tail, handler)
             for path, handler in (("/send", self.send), ("/batchSend", self.send_batch))
             for tail in ("", "/", "/{}", "/{}/")
         ]
+        return [
+            *sending,
+            *(Route(("HEAD",), route.pattern, self.refuse) for route in sending),
+            Route(("GET",), "/shortMessage/{}", self.show),
+            Route(("GET",), "/t/{}", self.show),
+            Route(("POST",), "/api/common/openApi/getAccessKey", self._open_api.access_key),
+            Route(_METHODS, "/api/open/{*}", self._open_api.call),
+        ]
+
+    async def refuse(self, request: Request, in_path: tuple[str, ...]) -> Answer:
+        """HEAD on a sending path: the router would run GET, and a link checker would send a message."""
+        return answer.wrong_method(_METHODS)
+
+    async def show(self, request: Request, in_path: tuple[str, ...]) -> Answer:
+        """The detail page."""
+        return await page.show(self._context, in_path[0])
 
     async def send(self, request: Request, in_path: tuple[str, ...]) -> Answer:
         """``/send``."""
@@ -54,11 +73,13 @@ class PushPlus:
 
     def no_route(self, request: Request) -> Answer:
         """A path of this area that is nobody's."""
-        return answer.no_route()
+        return page.missing() if request.path.startswith(_PAGES) else answer.no_route()
 
     def wrong_method(self, request: Request, allowed: tuple[str, ...]) -> Answer:
         """405, or the answer to a preflight."""
-        return answer.options() if request.method == "OPTIONS" else answer.wrong_method(allowed)
+        if request.method == "OPTIONS":
+            return answer.options()
+        return answer.wrong_method(tuple(method for method in allowed if method != "HEAD"))
 
     def too_large(self, request: Request) -> Answer:
         """A body that no content fits: the words of a content that is too long."""

@@ -18,8 +18,8 @@ from onebell.dialects.pushplus.lenient import NotJson, loads_lenient
 
 TITLE_CHARS = 20
 SUMMARY_CHARS = 200
-_WINDOW_CHARS = 8192
-"""How much of a content a summary looks at: a card's 200 characters do not need the other 90,000."""
+_WINDOWS_CHARS = (1_000, 16_000)
+"""How much of a content its first words are looked for in; the second only where the first has none (a style sheet)."""
 
 CANONICAL = {
     name.lower(): name for name in ("html", "txt", "json", "markdown", "cloudMonitor", "jenkins", "route", "pay")
@@ -48,7 +48,8 @@ def show(template: str, content: str, now_ms: int) -> Shown:
 
 def plain_text(shown: Shown, chars: int) -> str:
     """The first characters of what a reader sees on one line; at most the core's 200."""
-    return render(Content(body=shown.body[:_WINDOW_CHARS], format=shown.format)).summary[:chars]
+    found = (render(Content(body=shown.body[:end], format=shown.format)).summary for end in _WINDOWS_CHARS)
+    return next((text for text in found if text), "")[:chars]
 
 
 # ---------------------------------------------------------------- html, txt, markdown

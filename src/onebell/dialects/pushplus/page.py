@@ -1,0 +1,82 @@
+"""The detail page of a message: no sign-in, whoever knows the shortCode may read it (sheet pushplus §1.6, §4)."""
+
+from html import escape
+
+import msgspec
+
+from onebell.clock import shanghai_text
+from onebell.core.context import Context
+from onebell.core.model import Content
+from onebell.core.render import render
+from onebell.core.sanitize import one_line
+from onebell.http.exchange import Answer
+from onebell.ids import HEX32
+from onebell.store.pushplus import PushPlusMessage
+
+_HEADERS = [
+    (b"content-type", b"text/html;charset=UTF-8"),
+    # The page is foreign content through and through: it runs nothing, sends nothing and has no origin.
+    (
+        b"content-security-policy",
+        b"default-src 'none'; img-src https: data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+        b"frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-robots-tag", b"noindex"),
+]
+
+_STYLE = (
+    "body{margin:0 auto;max-width:46rem;padding:1rem;font:16px/1.6 system-ui,sans-serif;color:#222;background:#fff;"
+    "overflow-wrap:anywhere}h1{font-size:1.4rem;margin:.5rem 0}.by{color:#777;font-size:.9rem}"
+    ".badge{background:#07c160;color:#fff;border-radius:3px;padding:0 .4em;margin-right:.5em}"
+    "hr{border:0;border-top:1px solid #ddd}img{max-width:100%}table{border-collapse:collapse}td,th{border:1px solid "
+    "#ddd;padding:.2em .5em}@media(prefers-color-scheme:dark){body{color:#ddd;background:#1b1b1b}}"
+)
+_PAGE = (
+    '<!DOCTYPE html><html lang="zh-CN"><head><meta charset="utf-8">'
+    '<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
+    "<style>{style}</style></head><body>{body}</body></html>"
+)
+_MISSING = "消息不存在"
+_TOPIC, _FRIEND = "群发", "好友消息"
+_GONE = frozenset({"recalled", "refused"})
+
+
+async def show(context: Context, short_code: str) -> Answer:
+    """The page of a shortCode; 404 for one that is unknown or deleted."""
+    found = await context.store.pushplus.message(short_code) if HEX32.match(short_code) else None
+    if found is None or found.state in _GONE:
+        return missing()
+    content = await _whole(context, found)
+    return _answer(200, content.title, _article(found, content))
+
+
+def missing() -> Answer:
+    """Nobody's message."""
+    return _answer(404, _MISSING, f"<h1>{_MISSING}</h1>")
+
+
+async def _whole(context: Context, found: PushPlusMessage) -> Content:
+    # A long body stands in the row with its beginning only; the whole is the first attachment.
+    content = found.parts[0].content
+    if not content.attachments:
+        return content
+    file = await context.files.find(found.space, content.attachments[0].file)
+    if file is None:
+        return content
+    body = b"".join([chunk async for chunk in context.files.read(file)])
+    return msgspec.structs.replace(content, body=body.decode("utf-8", "replace"))
+
+
+def _article(found: PushPlusMessage, content: Content) -> str:
+    badge = _TOPIC if "topic" in found.extra else _FRIEND if "friend" in found.extra else ""
+    mark = f'<span class="badge">{badge}</span>' if badge else ""
+    by = f"{escape(one_line(found.sender_name))} {shanghai_text(found.created_at)}"
+    shown = render(content).html
+    return f'<h1>{escape(one_line(content.title))}</h1><p class="by">{mark}{by}</p><hr><article>{shown}</article>'
+
+
+def _answer(status: int, title: str, body: str) -> Answer:
+    page = _PAGE.format(title=escape(one_line(title)), style=_STYLE, body=body)
+    return Answer(status, page.encode("utf-8", "replace"), list(_HEADERS))

@@ -49,9 +49,10 @@ class Taker:
 
     def take(self) -> None:
         while (frame := self.reader.next()) is not None:
-            item = json.loads(frame.text)
-            assert item["rev"] == frame.rev
-            self.items.append(item)
+            page = json.loads(frame.text)
+            assert page["next"] == frame.rev
+            self.items += page["items"] or [{"kind": "gap", "rev": page["next"]}]
+            assert page["gap"] is not bool(page["items"])
             self.reader.sent(frame)
 
     @property

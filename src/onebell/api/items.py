@@ -11,7 +11,7 @@ import structlog
 
 from onebell.clock import iso
 from onebell.core.bell import Mark, StoredMessage
-from onebell.core.inbox import Entry, Item, Removed, shown_part, unpack
+from onebell.core.inbox import Entry, Item, Removed, rev_of, shown_part, unpack
 from onebell.core.mailbox import EntryRow
 from onebell.core.model import Attachment, Content, Part, Severity
 from onebell.core.render import render
@@ -84,10 +84,9 @@ class MessageBody(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: str | None
 
 
-class EntryItem(MessageBody, frozen=True, kw_only=True):
+class EntryItem(MessageBody, frozen=True, kw_only=True, tag_field="kind", tag="entry"):
     """A message in the mailbox, as it is now."""
 
-    kind: Literal["entry"]
     rev: int
     seq: int
     feed: FeedRef
@@ -98,28 +97,28 @@ class EntryItem(MessageBody, frozen=True, kw_only=True):
     recalled_at: str | None  # a recalled message has no content any more
 
 
-class RemovedItem(msgspec.Struct, frozen=True, kw_only=True):
+class RemovedItem(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="removed"):
     """An entry that is gone."""
 
-    kind: Literal["removed"]
     rev: int
     seq: int
 
 
-class ReadUpToItem(msgspec.Struct, frozen=True, kw_only=True):
+class ReadUpToItem(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="read_up_to"):
     """Every entry up to ``seq`` was read at ``at``."""
 
-    kind: Literal["read_up_to"]
     rev: int
     seq: int
     at: str
 
 
-class GapItem(msgspec.Struct, frozen=True, kw_only=True):
-    """Only in streams: changes were missed for good; load the history anew, the stream goes on from ``rev``."""
+class InboxPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Part of a mailbox, and what every frame of a stream is."""
 
-    kind: Literal["gap"]
-    rev: int
+    items: tuple[EntryItem | RemovedItem | ReadUpToItem, ...]
+    next: int  # ask for what comes ``after`` this rev
+    gap: bool  # changes before this page can no longer be told: load the history anew
+    more: bool = False  # another page follows at once (not in streams)
 
 
 _encode = msgspec.json.Encoder().encode
@@ -150,12 +149,12 @@ class ItemEncoder:
             return None
 
     def live(self, mark: Mark, feed: str, tail: Tail) -> str:
-        """A new entry: nobody has read it, nothing has happened to it."""
+        """The frame of a new entry: nobody has read it, nothing has happened to it."""
         entry_id = f'"{mark.public_id}"' if mark.public_id else "null"
         return (
-            f'{{"kind":"entry","rev":{mark.rev},"seq":{mark.seq},"feed":{feed},'
+            f'{{"items":[{{"kind":"entry","rev":{mark.rev},"seq":{mark.seq},"feed":{feed},'
             f'"direction":"{_DIRECTIONS[mark.direction]}","mentioned":{"true" if mark.mentioned else "false"},'
-            f'"entry_id":{entry_id},"read_at":null,"recalled_at":null,{tail.text}'
+            f'"entry_id":{entry_id},"read_at":null,"recalled_at":null,{tail.text}],"next":{mark.rev},"gap":false}}'
         )
 
     def feed(self, entry: Entry) -> str:
@@ -171,12 +170,16 @@ class ItemEncoder:
         if isinstance(item, Entry):
             return self._entry(item)
         if isinstance(item, Removed):
-            return _encode(RemovedItem(kind="removed", rev=item.rev, seq=item.seq)).decode()
-        return _encode(ReadUpToItem(kind="read_up_to", rev=item.rev, seq=item.seq, at=iso(item.at))).decode()
+            return _encode(RemovedItem(rev=item.rev, seq=item.seq)).decode()
+        return _encode(ReadUpToItem(rev=item.rev, seq=item.seq, at=iso(item.at))).decode()
+
+    def frame(self, item: Item) -> str:
+        """An item as a page of its own, which is what streams carry."""
+        return f'{{"items":[{self.item(item)}],"next":{rev_of(item)},"gap":false}}'
 
     def gap(self, rev: int) -> str:
-        """The stream begins anew."""
-        return _encode(GapItem(kind="gap", rev=rev)).decode()
+        """The stream begins anew at ``rev``: what was missed is in the history."""
+        return f'{{"items":[],"next":{rev},"gap":true}}'
 
     async def prepare(self, items: Sequence[Item]) -> None:
         """Render what is long on a thread."""

@@ -40,7 +40,7 @@ class Tail(msgspec.Struct, frozen=True):
 
 
 class Encoder(Protocol):
-    """How items look on the wire."""
+    """How frames look on the wire: each holds one item."""
 
     def message(self, message: StoredMessage) -> Tail | None:
         """The shared part; None when making it takes too long for the event loop."""
@@ -54,7 +54,7 @@ class Encoder(Protocol):
         """An entry's feed as ``live`` takes it."""
         ...
 
-    def item(self, item: Item) -> str:
+    def frame(self, item: Item) -> str:
         """Anything."""
         ...
 
@@ -336,7 +336,7 @@ class Hub:
     def _encode(self, item: Item, space: int) -> Frame:
         if isinstance(item, Entry):
             self._feeds.setdefault(space, {}).setdefault(item.row.feed, self._encoder.feed(item))
-        return self._sized(rev_of(item), self._encoder.item(item))
+        return self._sized(rev_of(item), self._encoder.frame(item))
 
     @staticmethod
     def _sized(rev: int, text: str) -> Frame:

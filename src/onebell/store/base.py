@@ -18,6 +18,7 @@ from onebell.store.messages import Messages
 from onebell.store.people import People
 from onebell.store.pushplus import PushPlusStore
 from onebell.store.records import Records
+from onebell.store.sessions import Sessions
 from onebell.store.targets import Targets
 from onebell.store.ums import UmsStore
 from onebell.store.wecom import WecomStore
@@ -30,6 +31,7 @@ class Store:
     db: Database
     inbox: Inbox
     inbox_changes: InboxChanges
+    sessions: Sessions
     people: People
     belongings: Belongings
     feeds: Feeds
@@ -53,6 +55,7 @@ def build_store(db: Database, changes: Changes) -> Store:
         db=db,
         inbox=Inbox(db),
         inbox_changes=InboxChanges(db),
+        sessions=Sessions(db),
         people=People(changes),
         belongings=Belongings(changes),
         feeds=Feeds(changes),

@@ -1,0 +1,165 @@
+"""Who is connected: sockets are rows with a lease, so that every node sees them and any can end them (DESIGN §5)."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from onebell.clock import Clock
+from onebell.core.bell import Bell, Kick
+from onebell.errors import StoreUnavailable
+from onebell.ids import IdMint
+
+log = structlog.get_logger()
+
+LEASE_S = 60
+RENEW_S = 20.0
+SIGN_IN = "sign_in"
+"""Kind of a browser's or program's signed-in session; its lease is its expiry."""
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign-in, a ticket or an open socket."""
+
+    space: int
+    id: int
+    kind: str  # sign_in | ticket | setup | inbox | msync | pushgo …
+    mailbox: int = 0  # whose: a person's id is his mailbox'
+    device: int = 0
+    node: int = 0  # that holds the socket
+    lease_until: int = 0  # ms
+    kicked: str = ""  # why somebody wants it gone
+    info: dict[str, str] = {}
+    created_at: int = 0
+
+
+class Rows(Protocol):
+    """The verbs that presence needs of the store."""
+
+    async def open_all(self, new: list[Session]) -> None: ...
+    async def close(self, space: int, ids: list[int]) -> None: ...
+    async def renew(self, space: int, ids: list[int], lease_until: int) -> list[Session]: ...
+    async def kick(self, space: int, ids: list[int], why: str) -> None: ...
+
+
+class Presence:
+    """The sockets of this node. Rows are written together, so that a thousand that come at once cost a few writes."""
+
+    def __init__(self, rows: Rows, bell: Bell, clock: Clock, mint: IdMint) -> None:
+        self._rows = rows
+        self._bell = bell
+        self._clock = clock
+        self._mint = mint
+        self._open: dict[int, tuple[Session, Callable[[str], None]]] = {}
+        self._new: list[Session] = []
+        self._gone: list[Session] = []
+        self._due = asyncio.Event()
+        self._kicked = asyncio.Event()
+        bell.listen(Kick, self._on_kick)
+
+    def enter(self, space: int, kind: str, mailbox: int, end: Callable[[str], None], *, device: int = 0) -> Session:
+        """A socket has opened; ``end`` is told why when somebody wants it gone. Its row follows within moments."""
+        now = self._clock.now_ms()
+        session = Session(
+            space=space,
+            id=self._mint.mint(),
+            kind=kind,
+            mailbox=mailbox,
+            device=device,
+            node=self._mint.node,
+            lease_until=now + LEASE_S * 1000,
+            created_at=now,
+        )
+        self._open[session.id] = (session, end)
+        self._new.append(session)
+        self._due.set()
+        return session
+
+    def leave(self, session: Session) -> None:
+        """The socket has closed."""
+        if self._open.pop(session.id, None) is None:
+            return
+        if session in self._new:
+            self._new.remove(session)
+        else:
+            self._gone.append(session)
+            self._due.set()
+
+    async def kick(self, space: int, session: int, why: str) -> None:
+        """End a socket, wherever it is."""
+        await self._rows.kick(space, [session], why)
+        self._bell.ring(Kick(space=space, session=session))
+
+    async def run(self) -> None:
+        """Serve until cancelled; then every row of this node goes."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._write_forever())
+                tasks.create_task(self._renew_forever())
+        finally:
+            await asyncio.shield(self._leave_all())
+
+    async def _leave_all(self) -> None:
+        self._gone += [session for session, _ in self._open.values()]
+        self._open.clear()
+        try:
+            await self._write()
+        except StoreUnavailable:
+            log.warning("sessions_left_to_their_lease", count=len(self._gone))
+
+    async def _write_forever(self) -> None:
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            try:
+                await self._write()
+            except StoreUnavailable:
+                await asyncio.sleep(1)
+                self._due.set()
+
+    async def _write(self) -> None:
+        new, self._new = self._new, []
+        gone, self._gone = self._gone, []
+        try:
+            if new:
+                await self._rows.open_all(new)
+                new = []
+            for space in {session.space for session in gone}:
+                await self._rows.close(space, [session.id for session in gone if session.space == space])
+        except StoreUnavailable:
+            self._new = new + self._new
+            self._gone = gone + self._gone
+            raise
+
+    async def _renew_forever(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._kicked.wait(), RENEW_S)
+            self._kicked.clear()
+            try:
+                await self._renew()
+            except StoreUnavailable:
+                log.warning("sessions_not_renewed", count=len(self._open))
+
+    async def _renew(self) -> None:
+        by_space: dict[int, list[int]] = {}
+        for session, _ in self._open.values():
+            by_space.setdefault(session.space, []).append(session.id)
+        for space, ids in by_space.items():
+            for start in range(0, len(ids), 500):
+                until = self._clock.now_ms() + LEASE_S * 1000
+                for kicked in await self._rows.renew(space, ids[start : start + 500], until):
+                    self._end(kicked.id, kicked.kicked)
+
+    def _on_kick(self, note: Kick) -> None:
+        # Its row says why: the renewal reads it.
+        if note.session in self._open:
+            self._kicked.set()
+
+    def _end(self, session: int, why: str) -> None:
+        known = self._open.get(session)
+        if known is not None:
+            known[1](why)

@@ -1,0 +1,206 @@
+"""Sign-ins, tickets and open sockets: rows with a lease."""
+
+from collections.abc import Sequence
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from onebell.core.presence import Session
+from onebell.store.engine import Database
+from onebell.store.inbox import AnyRow
+from onebell.store.schema import credential_lookup, session
+
+_info = msgspec.json.Decoder(dict[str, str])
+_COLUMNS = (
+    session.c.space_id,
+    session.c.id,
+    session.c.kind,
+    session.c.mailbox_id,
+    session.c.device_id,
+    session.c.node,
+    session.c.lease_until,
+    session.c.kicked,
+    session.c.info,
+    session.c.created_at,
+)
+
+
+def _session(row: AnyRow) -> Session:
+    return Session(
+        space=row.space_id,
+        id=row.id,
+        kind=row.kind,
+        mailbox=row.mailbox_id,
+        device=row.device_id,
+        node=row.node,
+        lease_until=row.lease_until,
+        kicked=row.kicked,
+        info=_info.decode(row.info) if row.info else {},
+        created_at=row.created_at,
+    )
+
+
+def _row(new: Session) -> dict[str, object]:
+    return {
+        "space_id": new.space,
+        "id": new.id,
+        "kind": new.kind,
+        "mailbox_id": new.mailbox,
+        "device_id": new.device,
+        "node": new.node,
+        "lease_until": new.lease_until,
+        "kicked": new.kicked,
+        "info": msgspec.json.encode(new.info),
+        "created_at": new.created_at,
+    }
+
+
+def open_all(conn: Connection, new: Sequence[Session]) -> None:
+    """Write sessions."""
+    conn.execute(sa.insert(session), [_row(one) for one in new])
+
+
+def issue(conn: Connection, new: Session, digest: bytes) -> None:
+    """Write a session that is found by the digest of what its holder shows."""
+    open_all(conn, [new])
+    conn.execute(sa.insert(credential_lookup), [{"digest": digest, "space_id": new.space, "credential_id": new.id}])
+
+
+_found = (
+    sa.select(*_COLUMNS)
+    .select_from(
+        credential_lookup.join(
+            session,
+            sa.and_(
+                session.c.space_id == credential_lookup.c.space_id, session.c.id == credential_lookup.c.credential_id
+            ),
+        )
+    )
+    .where(
+        credential_lookup.c.digest == sa.bindparam("digest", type_=sa.LargeBinary),
+        session.c.kind == sa.bindparam("kind", type_=sa.Text),
+        session.c.lease_until > sa.bindparam("now", type_=sa.BigInteger),
+        session.c.kicked == "",
+    )
+)
+
+
+def find(conn: Connection, kind: str, digest: bytes, now: int) -> Session | None:
+    """The session that belongs to a digest, unless it has ended."""
+    row = conn.execute(_found, {"digest": digest, "kind": kind, "now": now}).first()
+    return _session(row) if row is not None else None
+
+
+def spend(conn: Connection, kind: str, digest: bytes, now: int) -> Session | None:
+    """Use up what may be used once; None = there is none, or somebody was faster."""
+    found = find(conn, kind, digest, now)
+    if found is None:
+        return None
+    spent = conn.execute(sa.delete(credential_lookup).where(credential_lookup.c.digest == digest)).rowcount
+    close(conn, found.space, [found.id])
+    return found if spent else None
+
+
+def close(conn: Connection, space: int, ids: Sequence[int]) -> None:
+    """End sessions."""
+    conn.execute(
+        sa.delete(credential_lookup).where(
+            credential_lookup.c.space_id == space, credential_lookup.c.credential_id.in_(ids)
+        )
+    )
+    conn.execute(sa.delete(session).where(session.c.space_id == space, session.c.id.in_(ids)))
+
+
+def close_of(conn: Connection, space: int, kind: str, mailbox: int) -> int:
+    """End all sessions of a kind that belong to a mailbox's owner; how many."""
+    ids = conn.execute(
+        sa.select(session.c.id).where(
+            session.c.space_id == space, session.c.mailbox_id == mailbox, session.c.kind == kind
+        )
+    ).scalars()
+    found = list(ids)
+    close(conn, space, found)
+    return len(found)
+
+
+def renew(conn: Connection, space: int, ids: Sequence[int], lease_until: int) -> list[Session]:
+    """Lengthen leases; those of them that somebody wants gone."""
+    mine = sa.and_(session.c.space_id == space, session.c.id.in_(ids))
+    conn.execute(sa.update(session).where(mine, session.c.kicked == "").values(lease_until=lease_until))
+    return [_session(row) for row in conn.execute(sa.select(*_COLUMNS).where(mine, session.c.kicked != ""))]
+
+
+def of_mailbox(conn: Connection, space: int, mailbox: int, now: int) -> list[Session]:
+    """Sessions of a mailbox that are alive, oldest first."""
+    rows = conn.execute(
+        sa.select(*_COLUMNS)
+        .where(session.c.space_id == space, session.c.mailbox_id == mailbox, session.c.lease_until > now)
+        .order_by(session.c.id)
+    )
+    return [_session(row) for row in rows]
+
+
+def kick(conn: Connection, space: int, ids: Sequence[int], why: str) -> None:
+    """Want sessions gone; the node that holds each ends it."""
+    conn.execute(sa.update(session).where(session.c.space_id == space, session.c.id.in_(ids)).values(kicked=why))
+
+
+def sweep(conn: Connection, ended_before: int, limit: int) -> int:
+    """Remove up to ``limit`` sessions whose lease ended before an instant; how many."""
+    rows = conn.execute(
+        sa.select(session.c.space_id, session.c.id).where(session.c.lease_until < ended_before).limit(limit)
+    ).all()
+    by_space: dict[int, list[int]] = {}
+    for row in rows:
+        by_space.setdefault(row.space_id, []).append(row.id)
+    for space, ids in by_space.items():
+        close(conn, space, ids)
+    return len(rows)
+
+
+class Sessions:
+    """Sessions, each verb in a transaction of its own."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def open_all(self, new: Sequence[Session]) -> None:
+        """See :func:`open_all`."""
+        await self._db.write(lambda conn: open_all(conn, new))
+
+    async def issue(self, new: Session, digest: bytes) -> None:
+        """See :func:`issue`."""
+        await self._db.write(lambda conn: issue(conn, new, digest))
+
+    async def find(self, kind: str, digest: bytes, now: int) -> Session | None:
+        """See :func:`find`."""
+        return await self._db.read(lambda conn: find(conn, kind, digest, now))
+
+    async def spend(self, kind: str, digest: bytes, now: int) -> Session | None:
+        """See :func:`spend`."""
+        return await self._db.write(lambda conn: spend(conn, kind, digest, now))
+
+    async def close(self, space: int, ids: Sequence[int]) -> None:
+        """See :func:`close`."""
+        await self._db.write(lambda conn: close(conn, space, ids))
+
+    async def close_of(self, space: int, kind: str, mailbox: int) -> int:
+        """See :func:`close_of`."""
+        return await self._db.write(lambda conn: close_of(conn, space, kind, mailbox))
+
+    async def renew(self, space: int, ids: Sequence[int], lease_until: int) -> list[Session]:
+        """See :func:`renew`."""
+        return await self._db.write(lambda conn: renew(conn, space, ids, lease_until))
+
+    async def of_mailbox(self, space: int, mailbox: int, now: int) -> list[Session]:
+        """See :func:`of_mailbox`."""
+        return await self._db.read(lambda conn: of_mailbox(conn, space, mailbox, now))
+
+    async def kick(self, space: int, ids: Sequence[int], why: str) -> None:
+        """See :func:`kick`."""
+        await self._db.write(lambda conn: kick(conn, space, ids, why))
+
+    async def sweep(self, ended_before: int, limit: int) -> int:
+        """See :func:`sweep`."""
+        return await self._db.write(lambda conn: sweep(conn, ended_before, limit))

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 import structlog
@@ -269,12 +269,3 @@ def _driver(settings: Settings) -> Driver:
     from onebell.store.sqlite import SqliteDriver  # noqa: PLC0415
 
     return SqliteDriver(Path(settings.data) / "onebell.db")
-
-
-Raw: TypeAlias = Any
-"""A DBAPI connection: sqlite3's or psycopg's."""
-
-
-def raw(connection: sa.Connection) -> Raw:
-    """The driver's own connection, for statements compiled to strings beforehand."""
-    return connection.connection.driver_connection

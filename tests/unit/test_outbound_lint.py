@@ -10,8 +10,8 @@ SOURCE = Path(__file__).parents[2] / "src/onebell"
 
 CLIENTS = (
     "aiohttp", "httpx", "httpx2", "requests", "urllib3", "urllib.request", "http.client",
-    "websockets.client", "websockets.asyncio.client", "websockets.sync", "ftplib", "smtplib", "aiosmtplib", "nats", "psycopg", "h2",
-    "pycurl",
+    "websockets.client", "websockets.asyncio.client", "websockets.sync", "ftplib", "smtplib", "aiosmtplib",
+    "nats", "psycopg", "h2", "pycurl",
 )  # fmt: skip
 
 # Who else opens connections, and to what: never to a place that a message names.

@@ -1,0 +1,77 @@
+"""Content in the forms that readers and carriers show: HTML, plain text, Markdown and a summary. Made once per part."""
+
+import re
+from collections.abc import Callable, Mapping
+from html import escape
+
+import msgspec
+
+from onebell.core import sanitize
+from onebell.core.markdown import MENTION, plain_mentions, render_markdown, render_wecom, without_colors
+from onebell.core.model import Content, Format
+from onebell.core.plaintext import shortened, summary_of, text_of
+
+NOBODY: Mapping[str, str] = {}
+_MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_MARKDOWN_STARTS = re.compile(r"(?m)^([ \t]*(?:\d{1,9}(?=[.)]))?)([-+.)])")
+
+
+class Forms(msgspec.Struct, frozen=True, kw_only=True):
+    """One content, in every form."""
+
+    title: str  # one line
+    text: str
+    html: str  # sanitised
+    markdown: str
+    summary: str  # one line of at most 200 characters
+
+
+def mentions(content: Content) -> frozenset[str]:
+    """The ids that a WeCom text names with ``<@id>``: whom :func:`render` wants the names of."""
+    if content.format is not Format.WECOM_MARKDOWN:
+        return frozenset()
+    return frozenset(MENTION.findall(content.body))
+
+
+def render(
+    content: Content, names: Mapping[str, str] = NOBODY, sanitized: Callable[[str], str] = sanitize.page
+) -> Forms:
+    """Every form of a content.
+
+    ``names`` maps ids of mentions to names; ``sanitized`` is ``sanitize.page`` or ``sanitize.mail``, by where it goes.
+    """
+    body = _encodable(content.body)
+    match content.format:
+        case Format.TEXT:
+            html, text, markdown = as_paragraph(body), body, _escaped_markdown(body)
+        case Format.HTML:
+            html = sanitized(body)
+            text = text_of(html)
+            markdown = _escaped_markdown(text)
+        case Format.MARKDOWN:
+            html = sanitized(render_markdown(body))
+            text, markdown = text_of(html), body
+        case Format.WECOM_MARKDOWN:
+            html = sanitized(render_wecom(body, names))
+            text, markdown = text_of(html), plain_mentions(without_colors(body), names)
+    summary = shortened(content.summary) or (shortened(body) if content.format is Format.TEXT else summary_of(html))
+    return Forms(
+        title=sanitize.one_line(content.title), text=text, html=html, markdown=markdown, summary=_encodable(summary)
+    )
+
+
+def as_paragraph(text: str) -> str:
+    """Plain text as HTML, shown as it is written."""
+    if not text:
+        return ""
+    lines = escape(text).replace("\r\n", "\n").split("\n")
+    return f"<p>{'<br>'.join(lines)}</p>"
+
+
+def _escaped_markdown(text: str) -> str:
+    return _MARKDOWN_STARTS.sub(r"\1\\\2", _MARKDOWN_SIGNS.sub(r"\\\1", text)).replace("\n", "  \n")
+
+
+def _encodable(text: str) -> str:
+    """Without NUL and lone surrogates, which no carrier's wire can hold."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()

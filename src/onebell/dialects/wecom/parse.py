@@ -8,16 +8,13 @@ import msgspec
 from msgspec import UNSET
 
 from onebell.dialects.wecom.body import Body
-
-DEPTH_MAX = 64
-"""Deeper nesting counts as not parseable: nothing the service knows is deeper than six."""
+from onebell.http.exchange import JSON_DEPTH, NotJson, read_json
 
 # Stands for bytes that were not valid UTF-8 while the text is read as JSON; no text has this noncharacter.
 _BROKEN = "\ufdd0"
+_INT64 = 2**63
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _UNREADABLE = re.compile("[\udc80-\udcff]")
-_NESTING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
-_decode = msgspec.json.Decoder().decode
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -33,28 +30,11 @@ _NOTHING = Read(Body(), {}, wrong_json=True)
 
 def read(data: bytes) -> Read:
     """Never raises: what cannot be read is an empty body with the warning."""
-    if _is_deep(data):
-        return _NOTHING
     try:
-        raw = _decode(data)
+        raw = read_json(data)
         return Read(msgspec.convert(raw, Body), raw)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except (NotJson, msgspec.ValidationError, ValueError):
         return _read_tolerantly(data)
-
-
-def _is_deep(data: bytes) -> bool:
-    if data.count(b"[") + data.count(b"{") <= DEPTH_MAX:
-        return False
-    depth = 0
-    for token in _NESTING.finditer(data):
-        sign = token[0][:1]
-        if sign in (b"[", b"{"):
-            depth += 1
-            if depth > DEPTH_MAX:
-                return True
-        elif sign in (b"]", b"}"):
-            depth -= 1
-    return False
 
 
 def _read_tolerantly(data: bytes) -> Read:
@@ -62,11 +42,11 @@ def _read_tolerantly(data: bytes) -> Read:
     marked = _UNREADABLE.sub(_BROKEN, text).removeprefix("\ufeff")
     try:
         raw, is_strict = _loads(marked)
+        cleaned = _clean(raw, JSON_DEPTH)
     except (ValueError, RecursionError):
         return _NOTHING
-    if not isinstance(raw, dict):
+    if not isinstance(cleaned, dict):
         return _NOTHING
-    cleaned = _clean(raw)
     body, is_typed = _convert(Body, cleaned)
     return Read(body, cleaned, wrong_json=not (is_strict and is_typed and marked == text))
 
@@ -83,16 +63,19 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _clean(value: Any) -> Any:
+def _clean(value: Any, depth: int) -> Any:
     # UNSET where a string was not UTF-8. A lone surrogate escape is legal JSON and becomes U+FFFD.
     if isinstance(value, str):
         return UNSET if _BROKEN in value else _SURROGATES.sub("\ufffd", value)
+    if depth == 0 and isinstance(value, list | dict):
+        raise ValueError("nested too deeply")
     if isinstance(value, list):
-        return [item for entry in value if (item := _clean(entry)) is not UNSET]
+        return [item for entry in value if (item := _clean(entry, depth - 1)) is not UNSET]
     if isinstance(value, dict):
-        pairs = ((_clean(key), _clean(entry)) for key, entry in value.items())
+        pairs = ((_clean(key, depth), _clean(entry, depth - 1)) for key, entry in value.items())
         return {key: entry for key, entry in pairs if key is not UNSET and entry is not UNSET}
-    return value
+    # A number of a thousand digits is JSON, but what is stored must be readable by every decoder.
+    return str(value) if isinstance(value, int) and abs(value) >= _INT64 else value
 
 
 def _convert(kind: type[msgspec.Struct], raw: dict[str, Any]) -> tuple[Any, bool]:

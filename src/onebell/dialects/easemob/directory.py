@@ -183,5 +183,6 @@ def _is_web_url(url: str) -> bool:
 
 
 def _plain(value: msgspec.Struct) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(value)
+    # Through JSON: what is compared with the store must be what comes back from it, lists and not tuples.
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(value))
     return plain

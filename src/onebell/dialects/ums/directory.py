@@ -191,7 +191,8 @@ def _settings(table: GroupTable) -> dict[str, Any]:
 
 
 def _plain(value: msgspec.Struct) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(value)
+    # Through JSON: what is compared with the store must be what comes back from it, lists and not tuples.
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(value))
     return plain
 
 

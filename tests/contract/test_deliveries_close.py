@@ -212,13 +212,15 @@ async def test_a_pause_never_becomes_shorter(store: Store, rows: Rows) -> None:
 
 
 async def test_a_throttled_delivery_keeps_its_place(store: Store, rows: Rows) -> None:
-    """What was throttled is due as before, so that it goes first when the pause ends."""
+    """What was throttled is due as before, so that it goes first when the pause ends; it does not count as a try."""
     account, _ = await watched(rows)
     (job,) = await jobs_of(store, rows, account)
 
     await close(store, rows, Result(job=job, outcome="throttled", state="due"))
 
-    assert (await rows.one(schema.delivery)).due_at == job.was_due_at
+    row = await rows.one(schema.delivery)
+    assert (row.due_at, row.attempts) == (job.was_due_at, 0)
+    assert await rows.all(schema.attempt) == []
 
 
 async def test_a_refused_credential_stops_the_account_once(store: Store, rows: Rows) -> None:

@@ -10,6 +10,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
+from onebell.core.directory import CarrierAccount
+from onebell.core.fit import Limits
 from onebell.core.model import Attachment, Content, Severity
 from onebell.core.outcomes import Outcome
 from onebell.http.exchange import Answer, Request
@@ -118,4 +120,29 @@ class Checks(Protocol):
 
     async def check(self) -> Outcome:
         """Ask the provider whether the credentials are good, without sending anything."""
+        ...
+
+
+class Carriers(Protocol):
+    """The carriers as the core finds them, by account; ``carriers/registry.py`` is the real one."""
+
+    async def open(self, account: CarrierAccount) -> Carrier:
+        """This account's carrier, opened once per node and configuration.
+
+        Raises:
+            InvalidInput: the account's fields do not fit the manifest.
+            NotFound: no carrier of this kind is built in.
+        """
+        ...
+
+    def limits(self, kind: str) -> Limits:
+        """What one call takes (manifest ``limits``); the defaults for an unknown kind."""
+        ...
+
+    def max_age_s(self, kind: str) -> float:
+        """How long a delivery is worth trying (manifest ``max_age``)."""
+        ...
+
+    def address_from(self, kind: str) -> str:
+        """``email`` or ``phone`` where a person's own serves when he has no address for the account; else empty."""
         ...

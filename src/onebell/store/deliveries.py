@@ -20,7 +20,7 @@ from onebell.store.outcomes import write_results
 from onebell.store.queueing import DUE, execute_many, keys_in
 from onebell.store.schema import attempt, carrier_account, carrier_pause, delivery, message, target
 
-MOST_ATTEMPTS = 40
+MOST_INTERRUPTED = 10
 """A delivery that was begun this often without an end is what kills the process: it is parked as failed."""
 
 _RETRYABLE = ("failed", "expired", "undelivered", "cancelled", "sent")
@@ -164,7 +164,7 @@ def _next_of(claim: LaneClaim, now_ms: int) -> sa.Select[Any]:
     return (
         sa.select(
             delivery, target.c.value, target.c.dead_at, target.c.dead_why, message.c.dialect, message.c.watched,
-            message.c.state.label("message_state"),
+            message.c.state.label("message_state"), _interrupted().label("interrupted"),
         )
         .outerjoin(target, sa.and_(target.c.space_id == delivery.c.space_id, target.c.id == delivery.c.target_id))
         .outerjoin(message, sa.and_(message.c.space_id == delivery.c.space_id, message.c.id == delivery.c.message_id))
@@ -182,6 +182,13 @@ def _next_of(claim: LaneClaim, now_ms: int) -> sa.Select[Any]:
     )  # fmt: skip
 
 
+def _interrupted() -> sa.ScalarSelect[int]:
+    of_delivery = (attempt.c.space_id == delivery.c.space_id, attempt.c.delivery_id == delivery.c.id)
+    # Also the one whose lease has just ended, which nobody has marked yet.
+    ended_badly = sa.or_(attempt.c.outcome == "interrupted", attempt.c.ended_at == 0)
+    return sa.select(sa.func.count()).select_from(attempt).where(*of_delivery, ended_badly).scalar_subquery()
+
+
 def _unsendable(row: Any, now_ms: int) -> tuple[str, str] | None:
     """State and reason when this delivery must be closed instead of sent."""
     if row.dialect is None or row.value is None:
@@ -192,8 +199,8 @@ def _unsendable(row: Any, now_ms: int) -> tuple[str, str] | None:
         return "expired", row.why or "expired before it could be delivered"
     if row.dead_at:
         return "failed", f"this address is dead: {row.dead_why}"
-    if row.attempts >= MOST_ATTEMPTS:
-        return "failed", f"begun {row.attempts} times without an end"
+    if row.interrupted >= MOST_INTERRUPTED:
+        return "failed", f"begun {row.interrupted} times without an end"
     return None
 
 

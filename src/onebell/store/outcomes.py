@@ -31,6 +31,7 @@ def write_results(connection: sa.Connection, results: Sequence[Result], now_ms: 
     """Store results; those of jobs that were taken over meanwhile only end their attempt."""
     held = _still_ours(connection, results)
     _end_attempts(connection, results, now_ms)
+    _uncount(connection, held)
     _write_deliveries(connection, held, now_ms)
     _write_receipts(connection, held, now_ms)
     _bury_targets(connection, results, now_ms)
@@ -86,6 +87,20 @@ def _end_attempts(connection: sa.Connection, results: Sequence[Result], now_ms: 
     )
 
 
+def _uncount(connection: sa.Connection, held: Sequence[Result]) -> None:
+    """To be told "too fast" is no try: it must not lengthen the back-off. The pause and the reason remain."""
+    jobs = [result.job for result in held if result.outcome == "throttled"]
+    execute_many(
+        connection,
+        sa.delete(attempt).where(
+            attempt.c.space_id == sa.bindparam("s"),
+            attempt.c.delivery_id == sa.bindparam("d"),
+            attempt.c.no == sa.bindparam("n"),
+        ),
+        [{"s": job.space, "d": job.id, "n": job.attempt} for job in jobs],
+    )
+
+
 def _write_deliveries(connection: sa.Connection, held: Sequence[Result], now_ms: int) -> None:
     execute_many(
         connection,
@@ -100,6 +115,7 @@ def _write_deliveries(connection: sa.Connection, held: Sequence[Result], now_ms:
             expires_at=sa.bindparam("end"),
             poll_at=sa.bindparam("poll"),
             closed_at=sa.bindparam("closed"),
+            attempts=delivery.c.attempts - sa.bindparam("uncounted"),
             lease_until=0,
         ),
         [
@@ -113,6 +129,7 @@ def _write_deliveries(connection: sa.Connection, held: Sequence[Result], now_ms:
                 "due": result.due_at or result.job.was_due_at,
                 "end": result.expires_at or result.job.expires_at,
                 "poll": result.poll_at,
+                "uncounted": 1 if result.outcome == "throttled" else 0,
                 "closed": 0 if result.state == "due" else now_ms,
             }
             for result in held

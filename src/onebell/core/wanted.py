@@ -8,6 +8,16 @@ from typing import Any
 import msgspec
 
 
+class WantedSpace(msgspec.Struct, frozen=True, kw_only=True):
+    """What the file says of the space itself; None = nothing."""
+
+    name: str
+    timezone: str | None = None
+    language: str | None = None
+    public_url: str | None = None
+    allow_callbacks: tuple[str, ...] | None = None
+
+
 class WantedPerson(msgspec.Struct, frozen=True, kw_only=True):
     """A person and what the file writes under him."""
 
@@ -33,6 +43,7 @@ class WantedCarrier(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     name: str = ""
     fields: dict[str, Any] = {}
+    secret: frozenset[str] = frozenset()  # names of those fields that are kept encrypted
     allow_networks: tuple[str, ...] = ()
     owner: str = ""  # uid
 

@@ -42,6 +42,11 @@ def of_person(connection: sa.Connection, space: int, person: int) -> list[Accoun
     return _where(connection, space, account.c.person_id == person)
 
 
+def of_origin(connection: sa.Connection, space: int, origins: Sequence[str]) -> list[Account]:
+    """All accounts that these origins made."""
+    return _where(connection, space, account.c.origin.in_(origins))
+
+
 def _where(
     connection: sa.Connection, space: int, condition: sa.ColumnElement[bool], limit: int | None = None
 ) -> list[Account]:

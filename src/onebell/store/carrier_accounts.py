@@ -46,6 +46,12 @@ def every(connection: sa.Connection, vault: ServerVault, space: int) -> list[Car
     return _where(connection, vault, space, sa.true())
 
 
+def origins(connection: sa.Connection, space: int) -> dict[str, str]:
+    """Who made each account, by code."""
+    statement = sa.select(carrier_account.c.code, carrier_account.c.origin).where(carrier_account.c.space_id == space)
+    return {row.code: row.origin for row in connection.execute(statement)}
+
+
 def by_code(connection: sa.Connection, vault: ServerVault, space: int, code: str) -> CarrierAccount | None:
     """The account of this code."""
     found = _where(connection, vault, space, carrier_account.c.code == code)

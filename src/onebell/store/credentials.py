@@ -59,9 +59,31 @@ def named(
     connection: sa.Connection, vault: ServerVault, space: int, dialect: str, kind: str, name: str
 ) -> Credential | None:
     """The credential of this name; the oldest when several share it."""
-    condition = sa.and_(credential.c.dialect == dialect, credential.c.kind == kind, credential.c.name == name)
-    found = _where(connection, vault, space, condition)
+    found = all_named(connection, vault, space, dialect, kind, name)
     return found[0] if found else None
+
+
+def all_named(
+    connection: sa.Connection, vault: ServerVault, space: int, dialect: str, kind: str, name: str
+) -> list[Credential]:
+    """All credentials of this name, oldest first."""
+    condition = sa.and_(credential.c.dialect == dialect, credential.c.kind == kind, credential.c.name == name)
+    return _where(connection, vault, space, condition)
+
+
+def of_origin(connection: sa.Connection, vault: ServerVault, space: int, origins: Sequence[str]) -> list[Credential]:
+    """All credentials that these origins made."""
+    return _where(connection, vault, space, credential.c.origin.in_(origins))
+
+
+def origins(connection: sa.Connection, space: int, ids: Sequence[int]) -> dict[int, str]:
+    """Who made each of these."""
+    found: dict[int, str] = {}
+    for page in pages(ids):
+        statement = sa.select(credential.c.id, credential.c.origin)
+        rows = connection.execute(statement.where(credential.c.space_id == space, credential.c.id.in_(page)))
+        found.update((row.id, row.origin) for row in rows)
+    return found
 
 
 def of_kind(

@@ -72,6 +72,17 @@ def of_kind(connection: sa.Connection, space: int, dialect: str, kind: str, owne
     return _where(connection, space, condition)
 
 
+def of_origin(connection: sa.Connection, space: int, origins: Sequence[str]) -> list[Feed]:
+    """All feeds that these origins made."""
+    return _where(connection, space, feed.c.origin.in_(origins))
+
+
+def origin_of(connection: sa.Connection, space: int, which: int) -> str:
+    """Who made a feed."""
+    statement = sa.select(feed.c.origin).where(feed.c.space_id == space, feed.c.id == which)
+    return str(connection.execute(statement).scalar_one())
+
+
 def of_party(connection: sa.Connection, space: int, party: int, kind: str = "") -> list[Feed]:
     """The feeds that a party belongs to."""
     mine = sa.select(member.c.feed_id).where(member.c.space_id == space, member.c.party_id == party)

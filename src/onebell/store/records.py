@@ -62,6 +62,17 @@ def of_kind(
     return _where(connection, vault, space, condition)
 
 
+def of_origin(connection: sa.Connection, vault: ServerVault, space: int, origins: Sequence[str]) -> list[Record]:
+    """All records that these origins made."""
+    return _where(connection, vault, space, record.c.origin.in_(origins))
+
+
+def origin_of(connection: sa.Connection, space: int, which: int) -> str:
+    """Who made a record."""
+    statement = sa.select(record.c.origin).where(record.c.space_id == space, record.c.id == which)
+    return str(connection.execute(statement).scalar_one())
+
+
 def _where(
     connection: sa.Connection, vault: ServerVault, space: int, condition: sa.ColumnElement[bool]
 ) -> list[Record]:

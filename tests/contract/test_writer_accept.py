@@ -9,9 +9,10 @@ from tests.writing import SPACE, TABLES, Node, count, entries, key, make_mailbox
 
 from onebell.core.bell import Due, Mark, NewEntries
 from onebell.core.events import EventKind
+from onebell.core.model import FirstEvent
 from onebell.errors import Conflict, Refused
 from onebell.store.engine import Database
-from onebell.store.prepared import Box, Note, Prepared, Spread, Timer, Wait
+from onebell.store.prepared import Box, Expansion, Prepared, Timer, Wait
 from onebell.store.schema import (
     delivery,
     event,
@@ -109,14 +110,14 @@ async def test_deliveries_and_the_people_behind_them(node: Node) -> None:
     assert [tuple(row) for row in people] == [(SPACE, rows[1].id, 11), (SPACE, rows[1].id, 12)]
 
 
-async def test_spreads_timers_and_notes(node: Node) -> None:
+async def test_expansions_timers_and_events(node: Node) -> None:
     """Expansions, plans and a watched message's events are rows of the same transaction."""
     item = node.item(
         state="expanding",
         watched=True,
-        spreads=[Spread(b"one", 5), Spread(b"two")],
+        expansions=[Expansion(b"one", 5), Expansion(b"two")],
         timers=[Timer("review", b"{}", 77)],
-        notes=[Note(EventKind.UNRESOLVED, 11, {"uid": "x"})],
+        events=[FirstEvent(kind=EventKind.UNRESOLVED, person=11, data={"uid": "x"})],
     )
 
     await node.writer.accept(item)
@@ -135,7 +136,7 @@ async def test_spreads_timers_and_notes(node: Node) -> None:
 
 async def test_nobody_watches_no_events(node: Node) -> None:
     """Events of a message that nobody watches are not written."""
-    await node.writer.accept(node.item(11, notes=[Note(EventKind.FINISHED)]))
+    await node.writer.accept(node.item(11, events=[FirstEvent(kind=EventKind.FINISHED)]))
 
     assert await node.database.read(count(event)) == 0
 
@@ -359,7 +360,7 @@ async def test_a_repeat_of_a_numbered_one_gets_its_ids(node: Node) -> None:
     assert again.entries == first.entries != ()
 
 
-async def test_a_watched_numbered_entry_tells_that_it_is_stored(node: Node) -> None:
+async def test_a_watched_entry_tells_that_it_is_stored(node: Node) -> None:
     """Post-send events name each receiver, his id for the message and whether he is away."""
     receipt = await node.writer.accept(node.item(boxes=[Box(11, 1), Box(1, 1, direction=1)], slots=1, watched=True))
 

@@ -16,12 +16,15 @@ from onebell.store.inbox import Inbox
 from onebell.store.inbox_changes import InboxChanges
 from onebell.store.messages import Messages
 from onebell.store.people import People
+from onebell.store.prepared import Box, Expansion, Prepared, Timer, Wait
 from onebell.store.pushplus import PushPlusStore
 from onebell.store.records import Records
 from onebell.store.sessions import Sessions
 from onebell.store.targets import Targets
 from onebell.store.ums import UmsStore
 from onebell.store.wecom import WecomStore
+
+__all__ = ["Box", "Expansion", "Prepared", "Store", "Timer", "Wait", "build_store"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,8 +90,8 @@ class Scribe:
             tables["public_id"].append((stored.dialect, str(number), space, message))
         if item.waits:
             self._deliveries(item, tables)
-        for no, spread in enumerate(item.spreads):
-            tables["expansion"].append((space, message, no, spread.audience, spread.due_at))
+        for no, page in enumerate(item.expansions):
+            tables["expansion"].append((space, message, no, page.spread, page.due_at))
         for timer in item.timers:
             tables["plan"].append((space, self._mint.mint(), timer.kind, message, timer.data, timer.next_at))
         if item.watched:
@@ -118,13 +118,13 @@ class Scribe:
                 stored.created_ms,
             ))  # fmt: skip
 
-        if item.slots:
-            for mark in marks:
-                if mark.direction == 0:
-                    offline = (stored.space, mark.mailbox) not in online
-                    add(EventKind.STORED, mark.mailbox, {"public_id": str(mark.public_id), "offline": offline})
-        for note in item.notes:
-            add(note.kind, note.person, note.data)
+        for mark in marks:
+            if mark.direction == 0:
+                offline = (stored.space, mark.mailbox) not in online
+                public = str(mark.public_id) if mark.public_id else ""
+                add(EventKind.STORED, mark.mailbox, {"public_id": public, "offline": offline})
+        for first in item.events:
+            add(first.kind, first.person, first.data)
 
 
 def _open_boxes(item: Prepared, online: set[Owner]) -> Sequence[Box]:
@@ -183,7 +183,7 @@ def _online(connection: sa.Connection, items: Iterable[Prepared], now: int) -> s
     """Mailboxes with a live session, asked only for submissions that depend on it."""
     wanted: dict[int, set[int]] = {}
     for item in items:
-        if item.only_online or (item.slots and item.watched):
+        if item.only_online or item.watched:
             wanted.setdefault(item.space, set()).update(box.mailbox for box in item.boxes)
     found: set[Owner] = set()
     for space, boxes in wanted.items():

@@ -106,7 +106,7 @@ def _advance(dialect: sa.Dialect) -> Any:
     statement = insert_into(dialect, mailbox)
     new = statement.excluded
     big = sa.BigInteger
-    none = sa.literal_column("0")
+    none: sa.ColumnClause[int] = sa.literal_column("0")
     # Normally the new ids are above the last one. If not, the column jumps beyond all of them, which RETURNING
     # shows: neither engine can return the old value.
     public = sa.case(

@@ -1,12 +1,11 @@
 """What one submission needs written: decided by the core, numbered and stored by the writer."""
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
 from onebell.core.bell import Mark, StoredMessage
-from onebell.core.events import EventKind
-from onebell.core.model import EntryRef, GuardUse, IdempotencyKey, Receipt
+from onebell.core.model import EntryRef, FirstEvent, GuardUse, IdempotencyKey, Receipt
 from onebell.errors import OnebellError
 from onebell.store.hot import Row
 from onebell.store.schema import delivery, entry, event, expansion, message, plan, public_id, recipient
@@ -35,18 +34,10 @@ class Wait(msgspec.Struct, frozen=True, gc=False):
     shared: tuple[int, ...] = ()  # the people behind a shared address
 
 
-class Note(msgspec.Struct, frozen=True):
-    """One event to be, of a watched message."""
-
-    kind: EventKind
-    person: int = 0
-    data: dict[str, Any] = {}
-
-
-class Spread(msgspec.Struct, frozen=True):
+class Expansion(msgspec.Struct, frozen=True):
     """An audience that the database expands in pages."""
 
-    audience: bytes  # Members or PeopleQuery, packed
+    spread: bytes  # core.work.Spread, packed
     due_at: int = 0  # not before
 
 
@@ -75,8 +66,8 @@ class Prepared(msgspec.Struct, kw_only=True):
     due_at: int
     boxes: list[Box]
     waits: list[Wait] = []
-    notes: list[Note] = []
-    spreads: list[Spread] = []
+    events: list[FirstEvent] = []
+    expansions: list[Expansion] = []
     timers: list[Timer] = []
     slots: int = 0  # numbered: how many public ids are needed; 0 = not numbered
     only_online: bool = False  # entries only for mailboxes with a live session, for 60 s

@@ -247,11 +247,11 @@ def _queues(item: Prepared) -> list[str]:
     queues = []
     if item.waits:
         queues.append("deliveries")
-    if item.spreads:
+    if item.expansions:
         queues.append("expansions")
     if item.timers:
         queues.append("plans")
-    if item.watched and (item.notes or item.slots):
+    if item.watched and (item.events or item.boxes):
         queues.append("events")
     return queues
 

@@ -1,0 +1,128 @@
+"""The only door in: interceptors, then who gets it, then the group commit (DESIGN §3)."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from onebell.clock import Clock
+from onebell.core.audience import Reached, resolve
+from onebell.core.bell import StoredMessage
+from onebell.core.context import Lookups
+from onebell.core.events import EventKind
+from onebell.core.interceptors import Hold, Interceptor, intercept
+from onebell.core.model import Addresses, FirstEvent, Keep, Receipt, Submission
+from onebell.ids import IdMint
+from onebell.store.base import Prepared, Timer
+
+_encode = msgspec.json.Encoder().encode
+_NOTHING = _encode({})
+
+
+class Writer(Protocol):
+    """Stores what is decided (``store.writer``)."""
+
+    async def accept(self, item: Prepared) -> Receipt: ...
+
+
+class Accept:
+    """Implements :class:`onebell.core.context.Acceptor`."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        lookups: Lookups,
+        clock: Clock,
+        mint: IdMint,
+        interceptors: Sequence[Interceptor] = (),
+    ) -> None:
+        self._writer = writer
+        self._lookups = lookups
+        self._clock = clock
+        self._mint = mint
+        self._interceptors = interceptors
+
+    async def __call__(self, submission: Submission) -> Receipt:
+        if self._interceptors:
+            verdict = await intercept(self._interceptors, submission)
+            if isinstance(verdict, Hold):
+                return await self._writer.accept(self._held(verdict))
+            submission = verdict.submission
+        reached = await resolve(self._lookups, submission, self._clock.now_ms())
+        return await self._writer.accept(self._prepared(submission, reached))
+
+    def _prepared(self, submission: Submission, reached: Reached) -> Prepared:
+        item = self._item(submission)
+        item.boxes = reached.boxes
+        item.waits = reached.waits
+        item.expansions = reached.expansions
+        item.slots = reached.slots
+        item.state = _state(reached)
+        if submission.watched:
+            item.events = _events(submission, reached)
+        return item
+
+    def _held(self, verdict: Hold) -> Prepared:
+        item = self._item(verdict.submission)
+        item.state = "held"
+        item.timers = [Timer(verdict.kind, _encode(verdict.submission), verdict.next_at)]
+        return item
+
+    def _item(self, submission: Submission) -> Prepared:
+        """What does not depend on who gets it."""
+        return Prepared(
+            stored=self._stored(submission),
+            feed=_feed(submission),
+            state="accepted",
+            severity=submission.severity.value,
+            priority=submission.priority or submission.severity.value,
+            credential=submission.credential,
+            keep=submission.keep.value,
+            watched=submission.watched,
+            parts=_encode(submission.parts),
+            extra=_encode(submission.extra) if submission.extra else _NOTHING,
+            callback=None if submission.callback is None else _encode(submission.callback),
+            due_at=submission.due_ms,
+            boxes=[],
+            only_online=submission.keep is Keep.WHILE_ONLINE,
+            idempotency=submission.idempotency,
+            guards=submission.guards,
+        )
+
+    def _stored(self, submission: Submission) -> StoredMessage:
+        sender = submission.sender
+        return StoredMessage(
+            id=self._mint.mint(),
+            space=submission.space,
+            dialect=submission.dialect,
+            public_id=submission.public_id,
+            sender=sender.party,
+            sender_kind=sender.kind.value,
+            # PostgreSQL's text refuses NUL, which a display name may hold.
+            sender_name=sender.name.replace("\0", ""),
+            parent=submission.parent,
+            severity=submission.severity.value,
+            parts=submission.parts,
+            created_ms=self._clock.now_ms(),
+            expires_ms=submission.expires_ms,
+        )
+
+
+def _feed(submission: Submission) -> int:
+    """The first audience's feed; raw addresses have none."""
+    return next((one.feed for one in submission.audience if not isinstance(one, Addresses)), 0)
+
+
+def _state(reached: Reached) -> str:
+    if reached.expansions:
+        return "expanding"
+    return "accepted" if reached.waits else "finished"
+
+
+def _events(submission: Submission, reached: Reached) -> list[FirstEvent]:
+    """What is true from the start; the last is that nothing is left to be done."""
+    events = [*submission.events, *reached.events]
+    if not reached.is_open:
+        done = {"ok": bool(reached.boxes), "message": ""}
+        events.append(FirstEvent(kind=EventKind.FINISHED, data=done))
+    return events

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from onebell.core.directory import Account
 from onebell.core.model import PartyKind
-from onebell.errors import NotFound
+from onebell.errors import Conflict, NotFound
 from onebell.store import accounts, parties, people
 from onebell.store.accounts import NewAccount
 from onebell.store.changes import Changes, Origin
@@ -96,7 +96,10 @@ class EasemobStore:
             assert found is not None, "inserted in this transaction"
             return found
 
-        return await self._changes.write(space, work)
+        try:
+            return await self._changes.write(space, work)
+        except Conflict:  # somebody made it at the same moment: now it is found
+            return await self._changes.write(space, work)
 
     def _person_of(self, connection: sa.Connection, space: int, new: NewAccount) -> int:
         found = people.by_uids(connection, space, [new.name])

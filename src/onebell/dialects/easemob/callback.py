@@ -111,8 +111,8 @@ def _body(event: Event, event_type: str, host: str, secret: str) -> dict[str, An
 
 
 def _receiver(event: Event) -> str:
-    names = event.extra.get("to", {})
-    return str(names.get(str(event.data.get("mailbox") or event.person), ""))
+    # ``person`` is the mailbox's owner, who may be a name that nobody has yet.
+    return str(event.extra.get("to", {}).get(str(event.person), ""))
 
 
 def security(call_id: str, secret: str, timestamp: int) -> str:

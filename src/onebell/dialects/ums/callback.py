@@ -22,10 +22,10 @@ TYPES: dict[EventKind, int] = {
     EventKind.DELIVERED: 4,
     EventKind.UNDELIVERED: 5,
     EventKind.CLICKED: 6,
+    EventKind.READ: 6,  # opened in the inbox (sheet §4.5)
     EventKind.RECALLED: 7,
     EventKind.NOT_RECALLED: 8,
-    # An entry in the inbox is the submission, where the inbox is the app channel (sheet §1.4 of the directory).
-    EventKind.STORED: 2,
+    EventKind.STORED: 2,  # an entry is the submission, where the inbox is the app channel
 }
 WITH_ERROR = frozenset({1, 3, 5, 8})
 UMS_ITSELF = 0  # sender of types 0 and 1

@@ -6,7 +6,7 @@ KEY, OTHER = "7d431e42dfa6a6d693ac2d04", "aaaa00000000000000000002"
 
 
 async def test_bound_tags(store: Store, space: int) -> None:
-    """A tag counts as bound as soon as one person holds it under the key; global holders and other keys do not count."""
+    """A tag is bound as soon as one person holds it under the key; global holders and other keys do not count."""
     first, second = [await store.people.create(space, uid) for uid in ("user1", "user2")]
     await store.belongings.add_tag(space, first.id, "vip", KEY)
     await store.belongings.add_tag(space, second.id, "vip")

@@ -82,9 +82,25 @@ class PushGo:
         return answer.method_not_allowed(("GET", "HEAD", "POST"))
 
 
-def route_not_found(request: Request) -> Answer:
-    """What the main listener says to a path of no area (DESIGN §7); no token is asked for."""
-    return answer.route_not_found()
+class Rest:
+    """Answers the main listener's paths of no area: 404 ``route_not_found``, no token is asked for (DESIGN §7)."""
+
+    body_limit = 0
+
+    def routes(self) -> Sequence[Route]:
+        return ()
+
+    def no_route(self, request: Request) -> Answer:
+        return answer.route_not_found()
+
+    def wrong_method(self, request: Request, allowed: tuple[str, ...]) -> Answer:
+        return answer.route_not_found()
+
+    def too_large(self, request: Request) -> Answer:
+        return answer.route_not_found()
+
+    def failed(self, request: Request, error: Exception) -> Answer:
+        return answer.rejected_briefly(request, answer.failure_of(error))
 
 
 async def answered(request: Request, work: Callable[[Request], Awaitable[Answer]]) -> Answer:

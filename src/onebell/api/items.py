@@ -16,6 +16,7 @@ from onebell.core.mailbox import EntryRow
 from onebell.core.model import Attachment, Content, Part, Severity
 from onebell.core.render import render
 from onebell.core.stream import Tail
+from onebell.http.exchange import Answer
 
 log = structlog.get_logger()
 
@@ -123,6 +124,11 @@ class InboxPage(msgspec.Struct, frozen=True, kw_only=True):
 
 _encode = msgspec.json.Encoder().encode
 _NOTHING = Content()
+_HEADERS = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+)
 
 
 class ItemEncoder:
@@ -176,6 +182,13 @@ class ItemEncoder:
     def frame(self, item: Item) -> str:
         """An item as a page of its own, which is what streams carry."""
         return f'{{"items":[{self.item(item)}],"next":{rev_of(item)},"gap":false}}'
+
+    def page(self, items: Sequence[Item], position: int, *, gap: bool, more: bool) -> Answer:
+        """A page as an answer."""
+        inner = ",".join(map(self.item, items))
+        said = ("false", "true")
+        text = f'{{"items":[{inner}],"next":{position},"gap":{said[gap]},"more":{said[more]}}}'
+        return Answer(200, text.encode(), list(_HEADERS))
 
     def gap(self, rev: int) -> str:
         """The stream begins anew at ``rev``: what was missed is in the history."""

@@ -49,12 +49,12 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     """Part of a mailbox."""
 
     mailbox: int
-    rows: tuple[EntryRow, ...]
-    marker: Marker
-    position: int  # every change up to this rev is in here, or was before
-    last: int  # the mailbox's last place when the page was read
-    floor: int  # rows below this rev were removed for good
-    more: bool  # another page follows
+    rows: tuple[EntryRow, ...] = ()
+    marker: Marker = Marker()
+    position: int = 0  # every change up to this rev is in here, or was before
+    last: int = 0  # the mailbox's last place when the page was read
+    floor: int = 0  # rows below this rev were removed for good
+    more: bool = False  # another page follows
 
 
 class CaughtUp(msgspec.Struct, frozen=True, kw_only=True):

@@ -43,6 +43,7 @@ class Rows(Protocol):
     async def close(self, space: int, ids: list[int]) -> None: ...
     async def renew(self, space: int, ids: list[int], lease_until: int) -> list[Session]: ...
     async def kick(self, space: int, ids: list[int], why: str) -> None: ...
+    async def of_mailbox(self, space: int, mailbox: int, now: int) -> list[Session]: ...
 
 
 class Presence:
@@ -60,8 +61,13 @@ class Presence:
         self._kicked = asyncio.Event()
         bell.listen(Kick, self._on_kick)
 
-    def enter(self, space: int, kind: str, mailbox: int, end: Callable[[str], None], *, device: int = 0) -> Session:
-        """A socket has opened; ``end`` is told why when somebody wants it gone. Its row follows within moments."""
+    def enter(
+        self, space: int, kind: str, mailbox: int, end: Callable[[str], None], *, device: int = 0, sign_in: int = 0
+    ) -> Session:
+        """A socket has opened; ``end`` is told why when somebody wants it gone. Its row follows within moments.
+
+        ``sign_in`` is the session that let it in; :meth:`kick_all` ends what hangs on that.
+        """
         now = self._clock.now_ms()
         session = Session(
             space=space,
@@ -71,6 +77,7 @@ class Presence:
             device=device,
             node=self._mint.node,
             lease_until=now + LEASE_S * 1000,
+            info={"sign_in": str(sign_in)} if sign_in else {},
             created_at=now,
         )
         self._open[session.id] = (session, end)
@@ -92,6 +99,12 @@ class Presence:
         """End a socket, wherever it is."""
         await self._rows.kick(space, [session], why)
         self._bell.ring(Kick(space=space, session=session))
+
+    async def kick_all(self, space: int, mailbox: int, sign_in: int, why: str) -> None:
+        """End every socket of a mailbox that one sign-in has let in, wherever it is."""
+        for session in await self._rows.of_mailbox(space, mailbox, self._clock.now_ms()):
+            if session.info.get("sign_in") == str(sign_in):
+                await self.kick(space, session.id, why)
 
     async def run(self) -> None:
         """Serve until cancelled; then every row of this node goes."""

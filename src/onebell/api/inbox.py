@@ -1,0 +1,287 @@
+"""The caller's own mailbox: changes, history, reading, deleting."""
+
+import asyncio
+
+import msgspec
+
+from onebell.api.callers import mailbox_of
+from onebell.api.errors import invalid
+from onebell.api.guard import number_in, number_of
+from onebell.api.items import InboxPage, ItemEncoder
+from onebell.api.operations import Call, Caller, Operation, Parameter, Right
+from onebell.clock import iso
+from onebell.core.bell import Changed
+from onebell.core.context import Context
+from onebell.core.inbox import Entry, Item, changes, entry_of, has_gap, says
+from onebell.core.mailbox import PAGE, Change, Page, Wanted
+from onebell.core.stream import Hub
+from onebell.core.takings import Takings
+from onebell.errors import NotFound
+from onebell.http.exchange import Answer
+
+LIMIT = 100
+WAIT_S = 60
+SCAN_PAGES = 10
+"""Pages that one search looks through; its ``more`` says whether to go on."""
+END = (1 << 62) - 1
+_INBOX = frozenset({Right.INBOX})
+
+
+class ReadUpTo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Move the read marker."""
+
+    up_to: int  # seq
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """What a change did."""
+
+    rev: int  # its place; 0 = it was so already
+
+
+class FeedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A feed as the caller's mailbox sees it."""
+
+    id: str
+    kind: str
+    name: str
+    code: str
+    dialect: str
+    entries: int
+    unread: int
+    last_seq: int
+    last_at: str
+
+
+class FeedList(msgspec.Struct, frozen=True, kw_only=True):
+    """The feeds of a mailbox, the liveliest first."""
+
+    items: tuple[FeedItem, ...]
+    unread: int
+
+
+class InboxApi:
+    """Operations on the caller's mailbox."""
+
+    def __init__(self, context: Context, hub: Hub, encoder: ItemEncoder, takings: Takings) -> None:
+        self._context = context
+        self._hub = hub
+        self._encoder = encoder
+        self._takings = takings
+
+    def operations(self) -> list[Operation]:
+        """Rows of the table."""
+        return [
+            Operation(
+                method="GET",
+                path="/inbox",
+                rights=_INBOX,
+                do=self.listing,
+                tag="inbox",
+                answer=InboxPage,
+                parameters=_LIST,
+                about="Changes after a rev, oldest first; or history before a seq, newest first (the default).",
+            ),
+            Operation(
+                method="GET",
+                path="/inbox/feeds",
+                rights=_INBOX,
+                do=self.feeds,
+                tag="inbox",
+                answer=FeedList,
+                about="The feeds of the mailbox with unread counts.",
+            ),
+            Operation(
+                method="POST",
+                path="/inbox/read",
+                rights=_INBOX,
+                do=self.read_up_to,
+                tag="inbox",
+                body=ReadUpTo,
+                answer=Moved,
+                about="Mark everything up to a seq as read: one marker moves.",
+            ),
+            Operation(
+                method="GET",
+                path="/inbox/{}",
+                names=("seq",),
+                rights=_INBOX,
+                do=self.one,
+                tag="inbox",
+                answer=InboxPage,
+                about="One entry, as a page.",
+            ),
+            Operation(
+                method="DELETE",
+                path="/inbox/{}",
+                names=("seq",),
+                rights=_INBOX,
+                do=self.delete,
+                tag="inbox",
+                answer=Moved,
+                about="Delete an entry.",
+            ),
+            Operation(
+                method="POST",
+                path="/inbox/{}/read",
+                names=("seq",),
+                rights=_INBOX,
+                do=self.read,
+                tag="inbox",
+                answer=Moved,
+                about="Mark one entry as read.",
+            ),
+        ]
+
+    # ------------------------------------------------------------ reading
+
+    async def listing(self, call: Call) -> Answer:
+        """A page of changes or of history."""
+        request = call.request
+        wanted = self._wanted(call)
+        if request.query_value("after") is not None:
+            after = number_of(request, "after", 0)
+            wait = number_of(request, "wait", 0, most=WAIT_S)
+            self._takings.note(wanted.space, wanted.mailbox, after)
+            return await self._changes(wanted, after, wait)
+        before = number_of(request, "before", 0) or END
+        return await self._history(wanted, before)
+
+    def _wanted(self, call: Call) -> Wanted:
+        request = call.request
+        feed = request.query_value("feed") or "0"
+        if not feed.isascii() or not feed.isdigit() or len(feed) > 19:
+            raise invalid("feed", "feed is the id of a feed, as items show it")
+        return Wanted(
+            space=call.who.space,
+            mailbox=mailbox_of(call.who),
+            limit=number_of(request, "limit", LIMIT, least=1, most=PAGE),
+            feed=int(feed),
+            text=(request.query_value("q") or "")[:200],
+        )
+
+    async def _changes(self, wanted: Wanted, after: int, wait: int) -> Answer:
+        clock = self._context.clock
+        deadline = clock.monotonic() + wait
+        position = after
+        while True:
+            page = await self._context.store.inbox.after(wanted, position)
+            if page is None:
+                page = _empty(wanted)
+            gap = has_gap(page, position)
+            items = _said(changes(page, position, clock.now_ms()), wanted.text)
+            rest = deadline - clock.monotonic()
+            if items or gap or page.more or rest <= 0:
+                return await self._page(items, page.position, gap=gap, more=page.more)
+            position = page.position
+            await self._news(wanted, position, rest)
+
+    async def _news(self, wanted: Wanted, after: int, timeout_s: float) -> None:
+        """Wait until something comes after a place, or the time is over."""
+        news = asyncio.Event()
+        reader = self._hub.join(wanted.space, wanted.mailbox, after, news.set)
+        try:
+            await asyncio.wait_for(news.wait(), timeout_s)
+        except TimeoutError:
+            pass
+        finally:
+            self._hub.leave(reader)
+
+    async def _history(self, wanted: Wanted, before: int) -> Answer:
+        now = self._context.clock.now_ms()
+        found: list[Item] = []
+        page = None
+        for _ in range(SCAN_PAGES):
+            page = await self._context.store.inbox.before(wanted, before, now)
+            if page is None or not page.rows:
+                break
+            found += _said([entry_of(row, page.marker) for row in page.rows], wanted.text)
+            before = page.rows[-1].seq
+            if not page.more or len(found) >= wanted.limit:
+                break
+        page = page or _empty(wanted)
+        more = page.more or len(found) > wanted.limit
+        return await self._page(found[: wanted.limit], page.last, gap=False, more=more)
+
+    async def _page(self, items: list[Item], position: int, *, gap: bool, more: bool) -> Answer:
+        await self._encoder.prepare(items)
+        return self._encoder.page(items, position, gap=gap, more=more)
+
+    async def one(self, call: Call) -> Answer:
+        """A single entry."""
+        seq = number_in(call.path[0], "entry")
+        page = await self._context.store.inbox.one(call.who.space, mailbox_of(call.who), seq)
+        if page is None:
+            raise NotFound("there is no such entry")
+        return await self._page([entry_of(page.rows[0], page.marker)], page.last, gap=False, more=False)
+
+    async def feeds(self, call: Call) -> FeedList:
+        """Feeds and what waits unread in them."""
+        now = self._context.clock.now_ms()
+        counts = await self._context.store.inbox.feeds(call.who.space, mailbox_of(call.who), now)
+        items = tuple(
+            FeedItem(
+                id=str(count.feed),
+                kind=count.kind,
+                name=count.name,
+                code=count.code,
+                dialect=count.dialect,
+                entries=count.entries,
+                unread=count.unread,
+                last_seq=count.last_seq,
+                last_at=iso(count.last_at),
+            )
+            for count in counts
+        )
+        return FeedList(items=items, unread=sum(count.unread for count in counts))
+
+    # ------------------------------------------------------------ changing
+
+    async def read(self, call: Call) -> Moved:
+        """Mark one entry as read."""
+        seq = number_in(call.path[0], "entry")
+        rev = await self._context.store.inbox_changes.mark_read(self._change(call.who), seq, self._context.mint)
+        return self._moved(call.who, rev)
+
+    async def read_up_to(self, call: Call) -> Moved:
+        """Move the read marker."""
+        body: ReadUpTo = call.body
+        if body.up_to < 0:
+            raise invalid("up_to", "up_to is the seq of an entry")
+        change = self._change(call.who)
+        rev = await self._context.store.inbox_changes.read_up_to(change, body.up_to, self._context.mint)
+        return self._moved(call.who, rev)
+
+    async def delete(self, call: Call) -> Moved:
+        """Delete an entry."""
+        seq = number_in(call.path[0], "entry")
+        return self._moved(call.who, await self._context.store.inbox_changes.delete(self._change(call.who), seq))
+
+    def _change(self, caller: Caller) -> Change:
+        return Change(space=caller.space, mailbox=mailbox_of(caller), now=self._context.clock.now_ms())
+
+    def _moved(self, caller: Caller, rev: int) -> Moved:
+        if rev:
+            self._context.bell.ring(Changed(space=caller.space, mailboxes=(caller.person,)))
+        return Moved(rev=rev)
+
+
+_LIST = (
+    Parameter(name="after", about="Changes after this rev, oldest first; 0 = from the start", is_number=True),
+    Parameter(name="before", about="Entries before this seq, newest first; 0 = from the end", is_number=True),
+    Parameter(name="limit", about="Items in the page, 1 to 500 (100)", is_number=True),
+    Parameter(name="wait", about="With after: seconds to wait for the first item, up to 60", is_number=True),
+    Parameter(name="feed", about="Only entries of the feed with this id"),
+    Parameter(name="q", about="Only messages that hold these words, without case"),
+)
+
+
+def _empty(wanted: Wanted) -> Page:
+    return Page(mailbox=wanted.mailbox)
+
+
+def _said(items: list[Item], text: str) -> list[Item]:
+    """Without entries that the store's sieve let through by mistake."""
+    if not text:
+        return items
+    return [item for item in items if not isinstance(item, Entry) or says(item.row, text)]

@@ -1,0 +1,295 @@
+"""Live readers: server-sent events and WebSocket. Each frame is a page of one item; its ``next`` is where to resume.
+
+Ends of a WebSocket: 4400 bad request, 4401 sign in, 4403 forbidden, 4409 ended by the server (signed out).
+A reader that takes nothing is cut without a word: nothing would reach it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, TypeAlias
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from onebell.api.callers import Callers, mailbox_of
+from onebell.api.errors import ApiError, explained, forbidden
+from onebell.api.guard import number_of
+from onebell.api.operations import Call, Caller, Operation, Parameter, Right
+from onebell.core.context import Context
+from onebell.core.presence import Presence, Session
+from onebell.core.stream import SLOW, Hub, Reader
+from onebell.core.takings import Takings
+from onebell.errors import OnebellError
+from onebell.http.exchange import Request, StreamAnswer
+
+HEARTBEAT_S = 20.0
+CHUNK_CHARACTERS = 32 * 1024
+_PATIENCE_S = 2.0
+"""How long a socket that the server ends may take to hear it."""
+_CLOSES = {"bad_request": 4400, "invalid": 4400, "unauthorized": 4401, "forbidden": 4403}
+_ENDED = 4409
+_KIND = "inbox"
+SocketHandler: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What a client may say: it has everything up to this rev."""
+
+    taken: int
+
+
+_taken = msgspec.json.Decoder(Taken)
+
+
+def abort(send: Send) -> None:
+    """Drop a connection whose peer takes nothing.
+
+    ASGI has no word for it: closing politely would wait for bytes that never leave. uvicorn's ``send`` is a method of
+    its protocol (or of one request on it), and both know the transport.
+    """
+    transport: Any = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is not None:
+        transport.abort()
+
+
+class Streams:
+    """Serves the readers of this node."""
+
+    def __init__(self, context: Context, callers: Callers, hub: Hub, presence: Presence, takings: Takings) -> None:
+        self._context = context
+        self._callers = callers
+        self._hub = hub
+        self._presence = presence
+        self._takings = takings
+
+    def operations(self) -> list[Operation]:
+        """Rows of the table; the WebSocket stands in :meth:`websockets`."""
+        return [
+            Operation(
+                method="GET",
+                path="/inbox/stream",
+                rights=frozenset({Right.INBOX}),
+                do=self.events,
+                tag="inbox",
+                takes_ticket=True,
+                parameters=(
+                    Parameter(name="after", about="Resume after this rev; the end by default", is_number=True),
+                    Parameter(name="Last-Event-ID", place="header", about="The same, as EventSource sends it"),
+                    Parameter(name="ticket", about="In place of a credential, from POST /ticket"),
+                ),
+                about="Server-sent events: every change after a rev, then whatever comes. The id of each is its rev.",
+            )
+        ]
+
+    def websockets(self) -> dict[str, SocketHandler]:
+        """Handlers by path."""
+        return {"/api/v1/inbox/ws": self.socket}
+
+    async def _start(self, caller: Caller, text: str | None, request: Request) -> int:
+        """Where a reader begins: where it says, else at the end of what there is."""
+        if text is not None and text.isascii() and text.isdigit() and len(text) < 19:
+            return int(text)
+        if request.query_value("after") is not None:
+            return number_of(request, "after", 0)
+        box = mailbox_of(caller)
+        return (await self._context.store.inbox.latest(caller.space, [box])).get(box, 0)
+
+    # ------------------------------------------------------------ server-sent events
+
+    async def events(self, call: Call) -> StreamAnswer:
+        """A stream of events."""
+        after = await self._start(call.who, call.request.text_header(b"last-event-id") or None, call.request)
+        return EventStream(self, call.who, after, call.request.receive)
+
+    def join(self, caller: Caller, after: int, wake: Callable[[], None]) -> Reader:
+        """Begin to serve a reader, who has everything up to ``after``."""
+        box = mailbox_of(caller)
+        self._takings.note(caller.space, box, after)
+        return self._hub.join(caller.space, box, after, wake)
+
+    @contextlib.contextmanager
+    def present(self, caller: Caller, reader: Reader) -> Iterator[Session]:
+        """While a reader is here, his session is a row that any node can end."""
+
+        def end(why: str) -> None:
+            self._hub.end(reader, why)
+
+        session = self._presence.enter(caller.space, _KIND, mailbox_of(caller), end, sign_in=caller.session)
+        try:
+            yield session
+        finally:
+            self._presence.leave(session)
+            self._hub.leave(reader)
+
+    # ------------------------------------------------------------ WebSocket
+
+    async def socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one WebSocket until either side ends it."""
+        await receive()  # websocket.connect
+        request = Request({**scope, "method": "GET"}, scope.get("raw_path", b""), b"")
+        await send({"type": "websocket.accept"})
+        try:
+            caller = await self._callers.of(request, takes_ticket=True)
+            if not caller.may(Right.INBOX):
+                raise forbidden("this credential has no inbox")
+            after = await self._start(caller, None, request)
+            mailbox_of(caller)
+        except OnebellError as error:
+            await _refuse(send, explained(error))
+            return
+        sender = _Sender(send)
+        reader = self.join(caller, after, sender.wake)
+        sender.begin(reader)
+        with self.present(caller, reader):
+            await self._listen(caller, receive)
+        await sender.finish()
+
+    async def _listen(self, caller: Caller, receive: Receive) -> None:
+        """Read what the client says until it has gone."""
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            with contextlib.suppress(msgspec.MsgspecError):
+                said = _taken.decode(message.get("text") or message.get("bytes") or b"")
+                self._takings.note(caller.space, mailbox_of(caller), said.taken)
+
+
+async def _refuse(send: Send, error: ApiError) -> None:
+    code = _CLOSES.get(error.code, 1013)
+    with contextlib.suppress(OSError):
+        await send({"type": "websocket.close", "code": code, "reason": error.code})
+
+
+class _Sender:
+    """Writes a reader's frames to its socket, by a task that lives only while there are some."""
+
+    __slots__ = ("_reader", "_send", "_task")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._reader: Reader | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self, reader: Reader) -> None:
+        self._reader = reader
+        self.wake()
+
+    def wake(self) -> None:
+        reader = self._reader
+        if reader is None:
+            return
+        if reader.ended == SLOW:
+            abort(self._send)
+        elif self._task is None and (reader.has_frames or reader.ended):
+            self._task = asyncio.get_running_loop().create_task(self._flush(reader))
+
+    async def _flush(self, reader: Reader) -> None:
+        try:
+            while (frame := reader.next()) is not None:
+                await self._send({"type": "websocket.send", "text": frame.text})
+                reader.sent(frame)
+            if reader.ended:
+                await self._close(reader.ended)
+        except OSError:
+            # The client has gone; the handler hears of it by itself.
+            return
+        finally:
+            self._task = None
+
+    async def _close(self, why: str) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._send({"type": "websocket.close", "code": _ENDED, "reason": why[:100]})
+        except TimeoutError:
+            abort(self._send)
+
+    async def finish(self) -> None:
+        """Wait for the task, whose peer has gone."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, OSError):
+                await self._task
+
+
+class EventStream(StreamAnswer):
+    """An endless answer in the format of EventSource."""
+
+    __slots__ = ("_after", "_caller", "_news", "_over", "_reader", "_receive", "_streams")
+
+    def __init__(self, streams: Streams, caller: Caller, after: int, receive: Receive | None) -> None:
+        headers = [
+            (b"content-type", b"text/event-stream"),
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+            (b"x-accel-buffering", b"no"),
+        ]
+        super().__init__(200, self._chunks(), headers)
+        self._streams = streams
+        self._caller = caller
+        self._after = after
+        self._receive = receive
+        self._news = asyncio.Event()
+        self._over = False
+        self._reader: Reader | None = None
+
+    async def send(self, send: Send) -> None:
+        """Write events until the client goes or is cut."""
+
+        def wake() -> None:
+            if self._reader is not None and self._reader.ended == SLOW:
+                abort(send)
+            self._news.set()
+
+        self._reader = self._streams.join(self._caller, self._after, wake)
+        watch = asyncio.create_task(self._watch())
+        try:
+            with self._streams.present(self._caller, self._reader):
+                await super().send(send)
+        finally:
+            watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watch
+
+    async def _watch(self) -> None:
+        """Notice that the client has gone: what is written to it then goes nowhere without an error."""
+        assert self._receive is not None, "requests of the listener carry their receive channel"
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._over = True
+        self._news.set()
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        reader = self._reader
+        assert reader is not None, "send() has joined"
+        yield b"retry: 2000\n\n"
+        while not self._over and not reader.ended:
+            self._news.clear()
+            while not self._over and reader.has_frames:
+                chunk, take = _chunk(reader)
+                yield chunk
+                take()
+            if self._over or reader.ended or reader.has_frames:
+                continue
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await self._news.wait()
+            except TimeoutError:
+                yield b": \n\n"
+
+
+def _chunk(reader: Reader) -> tuple[bytes, Callable[[], None]]:
+    """Some frames as one piece, and what to call when it has left."""
+    frames = []
+    size = 0
+    while size < CHUNK_CHARACTERS and (frame := reader.next()) is not None:
+        frames.append(frame)
+        size += len(frame.text)
+    text = "".join(f"id: {frame.rev}\ndata: {frame.text}\n\n" for frame in frames)
+
+    def take() -> None:
+        for frame in frames:
+            reader.sent(frame)
+
+    return text.encode(), take

@@ -123,6 +123,7 @@ class _Ways:
         self._submission = submission
         self._due_ms = due_ms
         self._people: dict[tuple[int, int, int], list[int]] = {}
+        self._told: set[tuple[int, str]] = set()
         self.events: list[FirstEvent] = []
 
     async def to_people(self, part: int, carriers: Sequence[str], ids: Sequence[int]) -> None:
@@ -205,9 +206,21 @@ class _Ways:
             people.append(person)
 
     def _tell(self, kind: EventKind, people: Iterable[int], code: str) -> None:
-        if self._submission.watched:
-            self.events += [FirstEvent(kind=kind, person=person, data={"carrier": code}) for person in people]
+        if not self._submission.watched:
+            return
+        for person in people:
+            if self._is_news(person, code):
+                self.events.append(FirstEvent(kind=kind, person=person, data={"carrier": code}))
+
+    def _is_news(self, person: int, code: str) -> bool:
+        """Several parts over one carrier find a person, or miss him, only once."""
+        if (person, code) in self._told:
+            return False
+        self._told.add((person, code))
+        return True
 
     def _lack(self, person: int, code: str, **what: str) -> None:
+        if person and not self._is_news(person, code):
+            return
         data = {**what, "carrier": code, "code": 0, "message": f"no address on {code}"}
         self.events.append(FirstEvent(kind=EventKind.UNRESOLVED, person=person, data=data))

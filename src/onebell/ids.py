@@ -24,6 +24,8 @@ UID = re.compile(r"^[A-Za-z0-9_.@!#$&*+=|¥￥-]{1,64}$")
 _EPOCH_MS = 1_577_836_800_000  # 2020-01-01: leaves 63-bit ids until 2089
 _NODE_BITS = 10
 _SEQUENCE_BITS = 12
+NODES = 1 << _NODE_BITS
+"""How many nodes may write to one store."""
 BLOCK = 1 << _SEQUENCE_BITS
 """How many ids one millisecond of one node holds; they are consecutive."""
 _WECOM_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"

@@ -1,0 +1,37 @@
+"""The bell of this process: tells every listener at once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from onebell.core.bell import Changed, ConfigChanged, Due, Kick, N, NewEntries, Note
+
+log = structlog.get_logger()
+
+KINDS: tuple[type[Note], ...] = (Due, ConfigChanged, NewEntries, Changed, Kick)
+
+
+class LocalBell:
+    """Rings on this node."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[type[Note], list[Callable[[Any], None]]] = {kind: [] for kind in KINDS}
+
+    def ring(self, note: Note) -> None:
+        """Tell every listener; one that raises does not keep it from the others."""
+        for heard in self._listeners[type(note)]:
+            try:
+                heard(note)
+            except Exception:
+                log.exception("bell_listener_failed", note=type(note).__name__)
+
+    def listen(self, kind: type[N], heard: Callable[[N], None]) -> None:
+        """Hear every note of a kind."""
+        self._listeners[kind].append(heard)
+
+    async def open(self) -> None:
+        """Nothing to connect to."""
+
+    async def close(self) -> None:
+        """Nothing to disconnect from."""

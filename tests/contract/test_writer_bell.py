@@ -1,0 +1,200 @@
+"""The bell: everybody here at once, the other nodes through NATS, and nobody is harmed when there is none."""
+
+import asyncio
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.engines import free_port, missing
+
+from onebell.core.bell import Changed, ConfigChanged, Due, Mark, NewEntries, StoredMessage
+from onebell.core.model import Content, Part
+from onebell.store.bell import LocalBell
+from onebell.store.nats_bell import PAYLOAD, NatsBell
+
+
+def entries_note(body: str = "b") -> NewEntries:
+    stored = StoredMessage(
+        id=1,
+        space=7,
+        dialect="pushgo",
+        public_id="p",
+        sender=1,
+        sender_kind="bot",
+        sender_name="bot",
+        parent=0,
+        severity=3,
+        parts=(Part(content=Content(body=body, data={"k": [1, {"x": None}]}), native={"webhook": {"a": 1}}),),
+        created_ms=5,
+        expires_ms=0,
+    )
+    return NewEntries(message=stored, marks=(Mark(11, 1, 1, 1), Mark(12, 1, 3, 3, 99, 1, 1)))
+
+
+class NatsServer:
+    """nats-server on a port that stays the same over a restart."""
+
+    def __init__(self, program: str, place: Path) -> None:
+        self._command = [program, "-a", "127.0.0.1", "-l", str(place / "nats.log")]
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self._process = subprocess.Popen([*self._command, "-p", str(self.port)])
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[NatsServer]:
+    """A NATS server, started."""
+    program = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin:/usr/local/sbin")
+    if program is None:
+        missing("nats-server is not installed (apt-get install nats-server)")
+    running = NatsServer(program, tmp_path)
+    running.start()
+    yield running
+    running.stop()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another task does."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - the other task is the client library's
+            await asyncio.sleep(0.02)
+
+
+def test_listeners_hear_their_kind_only() -> None:
+    """A note goes to all who listen for its kind, in the call that rings it."""
+    bell = LocalBell()
+    heard: list[object] = []
+    bell.listen(Due, heard.append)
+    bell.listen(Due, lambda note: heard.append(note.queue))
+
+    bell.ring(Due(space=1, queue="deliveries"))
+    bell.ring(Changed(space=1, mailboxes=()))
+
+    assert heard == [Due(space=1, queue="deliveries"), "deliveries"]
+
+
+def test_a_broken_listener_harms_nobody() -> None:
+    """Ringing never raises, and the other listeners hear it."""
+    bell = LocalBell()
+    heard: list[Due] = []
+    bell.listen(Due, lambda note: 1 / 0)  # type: ignore[arg-type, return-value]
+    bell.listen(Due, heard.append)
+
+    bell.ring(Due(space=1, queue="plans"))
+
+    assert len(heard) == 1
+
+
+@pytest.mark.nats
+async def test_other_nodes_hear_every_kind_once(server: NatsServer) -> None:
+    """A note arrives whole on the other node, and is heard once where it was rung."""
+    bells = [NatsBell(server.url), NatsBell(server.url)]
+    heard: list[list[object]] = [[], []]
+    for bell, here in zip(bells, heard, strict=True):
+        await bell.open()
+        for kind in (Due, ConfigChanged, NewEntries, Changed):
+            bell.listen(kind, here.append)  # type: ignore[type-var]
+    await until(lambda: all(bell.is_connected for bell in bells))
+    notes = [
+        Due(space=1, queue="deliveries"),
+        ConfigChanged(space=1, version=9),
+        entries_note(),
+        Changed(space=7, mailboxes=(1, 2)),
+    ]
+
+    for note in notes:
+        bells[0].ring(note)
+    bells[1].ring(Due(space=2, queue="back"))
+    await until(lambda: len(heard[1]) == 5 and len(heard[0]) == 5)
+
+    assert sorted(heard[1], key=str) == sorted([*notes, Due(space=2, queue="back")], key=str)
+    assert heard[0][:4] == notes
+    for bell in bells:
+        await bell.close()
+
+
+@pytest.mark.nats
+async def test_a_note_that_is_too_large_becomes_a_hint(server: NatsServer) -> None:
+    """A message beyond the broker's limit is not carried: the other nodes are told to look."""
+    bells = [NatsBell(server.url), NatsBell(server.url)]
+    hints: list[Changed] = []
+    bells[1].listen(Changed, hints.append)
+    for bell in bells:
+        await bell.open()
+    await until(lambda: all(bell.is_connected for bell in bells))
+
+    bells[0].ring(entries_note("x" * PAYLOAD))
+    await until(lambda: bool(hints))
+
+    assert hints == [Changed(space=7, mailboxes=(11, 12))]
+    for bell in bells:
+        await bell.close()
+
+
+@pytest.mark.nats
+async def test_a_bell_outlives_its_server(server: NatsServer) -> None:
+    """With the server gone it still rings here; when the server is back, so are the other nodes."""
+    bells = [NatsBell(server.url), NatsBell(server.url)]
+    heard: list[Due] = []
+    bells[1].listen(Due, heard.append)
+    for bell in bells:
+        await bell.open()
+    await until(lambda: all(bell.is_connected for bell in bells))
+
+    server.stop()
+    await until(lambda: not any(bell.is_connected for bell in bells))
+    bells[0].ring(Due(space=1, queue="lost"))
+    bells[1].ring(Due(space=1, queue="here"))
+    server.start()
+    await until(lambda: all(bell.is_connected for bell in bells))
+    bells[0].ring(Due(space=1, queue="again"))
+    await until(lambda: len(heard) >= 2)
+
+    assert [note.queue for note in heard] == ["here", "again"]
+    for bell in bells:
+        await bell.close()
+
+
+@pytest.mark.nats
+async def test_a_server_may_start_later(tmp_path: Path, server: NatsServer) -> None:
+    """A node that starts before NATS rings for itself and connects when it can."""
+    server.stop()
+    bell = NatsBell(server.url)
+    heard: list[Due] = []
+    bell.listen(Due, heard.append)
+    await bell.open()
+    bell.ring(Due(space=1, queue="early"))
+
+    server.start()
+    await until(lambda: bell.is_connected)
+
+    assert [note.queue for note in heard] == ["early"]
+    await bell.close()
+
+
+async def test_a_flood_without_a_server_stays_bounded() -> None:
+    """With nobody to take them, notes beyond the limit are dropped, and every one is still heard here."""
+    bell = NatsBell(f"nats://127.0.0.1:{free_port()}")
+    heard: list[Due] = []
+    bell.listen(Due, heard.append)
+    await bell.open()
+
+    for number in range(20_000):
+        bell.ring(Due(space=number, queue="x"))
+
+    assert len(heard) == 20_000
+    await bell.close()

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from onebell.core.context import Context
+from onebell.core.context import Lookups
 from onebell.core.directory import Record
 from onebell.core.events import CallbackRequest, CallbackSchedule, Event, EventKind
 from onebell.dialects.easemob.app import CALLBACK, DIALECT, Rule
@@ -29,30 +29,30 @@ CONTENT_TYPES = {
 }
 
 
-async def rules_of(context: Context, space: int, app: str, kind: str) -> list[tuple[Rule, Record]]:
+async def rules_of(lookups: Lookups, space: int, app: str, kind: str) -> list[tuple[Rule, Record]]:
     """The app's enabled rules of a kind (pre, post)."""
-    records = await context.lookups.records(space, DIALECT, CALLBACK)
+    records = await lookups.records(space, DIALECT, CALLBACK)
     rules = ((msgspec.convert(record.data, Rule), record) for record in records)
     return [(rule, record) for rule, record in rules if rule.app == app and rule.kind == kind and rule.enabled]
 
 
-async def pack(context: Context, events: Sequence[Event]) -> Sequence[CallbackRequest]:
+async def pack(lookups: Lookups, events: Sequence[Event]) -> Sequence[CallbackRequest]:
     """A request for every entry, rule and event that the rule asks for."""
     requests: list[CallbackRequest] = []
     for event in events:
         if event.kind is EventKind.STORED:
-            requests.extend(await _requests(context, event))
+            requests.extend(await _requests(lookups, event))
     return requests
 
 
-async def _requests(context: Context, event: Event) -> list[CallbackRequest]:
+async def _requests(lookups: Lookups, event: Event) -> list[CallbackRequest]:
     app = str(event.extra.get("app", ""))
     wanted = str(event.extra.get("env") or DEFAULT_ENV)
-    space = await context.lookups.space(event.space)
+    space = await lookups.space(event.space)
     host = urlsplit(space.public_url).netloc
     return [
         _request(event, rule, record, event_type, host)
-        for rule, record in await rules_of(context, event.space, app, "post")
+        for rule, record in await rules_of(lookups, event.space, app, "post")
         # A route that no rule has means no callback, not even the default one (sheet §4.2).
         if rule.env == wanted
         for event_type in _event_types(event)

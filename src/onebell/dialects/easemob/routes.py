@@ -80,7 +80,7 @@ class Easemob:
 
     async def pack(self, events: Sequence[Event]) -> Sequence[CallbackRequest]:
         """Post-send callbacks."""
-        return await pack(self._context, events)
+        return await pack(self._context.lookups, events)
 
     async def on_answer(self, callback: CallbackRequest, answer: CallbackAnswer) -> None:
         """Post-send: only the status counts."""

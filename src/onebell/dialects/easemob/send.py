@@ -81,7 +81,7 @@ async def _submission(context: Context, space: int, app: App, message: Message, 
     sender = await _sender(context, space, app, message.sender)
     ids = list(dict.fromkeys(receivers.parties.values()))
     feeds = await context.lookups.directs(space, DIALECT, sender.party, ids) if ids else {}
-    watched = bool(await rules_of(context, space, app.key, "post"))
+    watched = bool(await rules_of(context.lookups, space, app.key, "post"))
     memory = _memory(app, message)
     if watched:
         memory |= _for_callbacks(message, receivers)

@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 
-from onebell.core.context import Context
+from onebell.core.context import Lookups
 from onebell.core.directory import Credential
 from onebell.core.events import CallbackRequest, CallbackSchedule, Event, EventKind
+from onebell.dialects.ums.audience import EXPIRED, NO_REGISTRATION_ID
 from onebell.dialects.ums.group import CHANNEL_GROUP, DIALECT, INBOX, Group, basic_header
 from onebell.dialects.ums.kinds import KINDS
 
@@ -25,17 +26,17 @@ TYPES: dict[EventKind, int] = {
     EventKind.READ: 6,  # opened in the inbox (sheet §4.5)
     EventKind.RECALLED: 7,
     EventKind.NOT_RECALLED: 8,
-    EventKind.STORED: 2,  # an entry is the submission, where the inbox is the app channel
 }
+SUBMITTED = TYPES[EventKind.SENT]
 WITH_ERROR = frozenset({1, 3, 5, 8})
 UMS_ITSELF = 0  # sender of types 0 and 1
 APP, WECOM = KINDS["app"].sender, KINDS["wechatwk"].sender
 APP_PLATFORM_WEB, APP_SENDER_JIGUANG = 2, 0
 
 
-async def pack(context: Context, events: Sequence[Event]) -> Sequence[CallbackRequest]:
+async def pack(lookups: Lookups, events: Sequence[Event]) -> Sequence[CallbackRequest]:
     """One request per channel group and address; events of statuses nobody asked for are left out."""
-    packer = _Packer(context)
+    packer = _Packer(lookups)
     for event in events:
         await packer.add(event)
     return packer.requests()
@@ -66,24 +67,26 @@ class _Batch:
 
 
 class _Packer:
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, lookups: Lookups) -> None:
+        self._lookups = lookups
         self._batches: dict[tuple[int, str, str], _Batch] = {}
 
     def requests(self) -> Sequence[CallbackRequest]:
         return [batch.request() for batch in self._batches.values()]
 
     async def add(self, event: Event) -> None:
-        number = TYPES.get(event.kind)
+        numbers = _types(event)
         channel = str(event.extra.get("channel", ""))
-        credential = await self._context.lookups.credential_named(event.space, DIALECT, CHANNEL_GROUP, channel)
-        if number is None or credential is None:
+        credential = await self._lookups.credential_named(event.space, DIALECT, CHANNEL_GROUP, channel)
+        if not numbers or credential is None:
             return
         group = msgspec.convert(credential.settings, Group)
-        if number not in group.callback_statuses or not group.callback_urls:
+        wanted = [number for number in numbers if number in group.callback_statuses]
+        if not wanted or not group.callback_urls:
             return
         batch = self._batch(event, credential, group)
-        batch.records.append(await self._record(event, number, channel, group))
+        for number in wanted:
+            batch.records.append(await self._record(event, number, channel, group))
         batch.events.append(event.id)
 
     def _batch(self, event: Event, credential: Credential, group: Group) -> _Batch:
@@ -112,16 +115,26 @@ class _Packer:
         record.update(_sender_details(sender, _address(event)))
         record["sent_time"] = event.at // 1000
         if number in WITH_ERROR:
-            record["error"] = _error(event)
+            record["error"] = _error(event, kind)
         record["params"] = event.callback_params
         return record
 
     async def _uid(self, event: Event) -> str:
         if event.person:
-            person = await self._context.lookups.person(event.space, event.person)
+            person = await self._lookups.person(event.space, event.person)
             if person is not None:
                 return person.uid
         return str(event.data.get("uid", ""))
+
+
+def _types(event: Event) -> Sequence[int]:
+    """The records that an event makes."""
+    if event.kind is EventKind.RESOLVED:
+        known = () if event.extra.get("custom") else (TYPES[event.kind],)  # custom ids are not looked up (sheet §3)
+        # Where the inbox is the app channel the entry is written together with this event: it is submitted.
+        return (*known, SUBMITTED) if event.data.get("carrier") == INBOX else known
+    number = TYPES.get(event.kind)
+    return () if number is None else (number,)
 
 
 def _address(event: Event) -> str:
@@ -142,9 +155,11 @@ def _sender_details(sender: int, address: str) -> dict[str, int]:
     return {}
 
 
-def _error(event: Event) -> dict[str, Any]:
+def _error(event: Event, kind: str) -> dict[str, Any]:
     code = event.data.get("code", 0)
-    return {
-        "code": code if isinstance(code, int) else 0,
-        "message": str(event.data.get("message") or event.data.get("why") or event.kind.value),
-    }
+    if event.kind is EventKind.UNRESOLVED and not code:
+        return {"code": NO_REGISTRATION_ID, "message": f"no registration id for {kind}"}
+    if event.kind is EventKind.EXPIRED:
+        return {"code": EXPIRED, "message": "expired"}
+    text = event.data.get("message") or event.data.get("why") or event.kind.value
+    return {"code": code if isinstance(code, int) else 0, "message": str(text)}

@@ -27,6 +27,7 @@ from onebell.dialects.ums.messages import sms_shape
 from onebell.dialects.ums.parse import Call
 
 APP_NATIVE = "jpush"  # a msg_app element is a JPush v3 push object, whatever serves the app channel
+RENDERED = frozenset({"email"})  # no provider's payload: the carrier renders the neutral form
 SMS_SHAPES = ("jsms", "cmpp")  # carrier kinds whose name is the shape of msg_sms they take
 
 
@@ -61,7 +62,7 @@ async def parts_of(context: Context, channel: Channel, call: Call) -> tuple[Part
     """One part per element, for the carrier account that serves its type.
 
     Raises:
-        Rejected: the group may not use that type, or its account is gone or switched off.
+        Rejected: the group may not use that type, or its account is switched off.
     """
     served = {kind: await _account_of(context, channel, kind) for kind in sorted(call.kinds)}
     return tuple(_part(kind, element, *served[kind]) for kind, element in call.elements)
@@ -75,7 +76,10 @@ async def _account_of(context: Context, channel: Channel, kind: str) -> tuple[st
     if use.carrier == INBOX:
         return INBOX, INBOX
     account = await context.lookups.carrier(channel.space, use.carrier)
-    if account is None or not account.enabled:
+    if account is None:
+        # Authorised, but its carrier is not there (yet): the message is taken, its targets fail (type 1).
+        return use.carrier, ""
+    if not account.enabled:
         raise _not_authorised(kind)
     return account.code, account.kind
 
@@ -90,11 +94,12 @@ def _not_authorised(kind: str) -> Rejected:
 def _part(kind: str, element: dict[str, Any], account: str, account_kind: str) -> Part:
     if kind == "sms" and account_kind in SMS_SHAPES and sms_shape(element) != account_kind:
         raise invalid("msg_sms", f"must be written for {account_kind}")
-    content = content_of(kind, element)
-    if kind == "email":
-        return Part(content=content, carriers=(account,))
     native = APP_NATIVE if kind == "app" else account_kind
-    return Part(content=content, carriers=(account,), native={native: element})
+    return Part(
+        content=content_of(kind, element),
+        carriers=(account,),
+        native={native: element} if native and kind not in RENDERED else {},
+    )
 
 
 def check_words(group: Group, call: Call) -> None:

@@ -74,7 +74,7 @@ class Ums:
 
     async def pack(self, events: Sequence[Event]) -> Sequence[CallbackRequest]:
         """Records in arrays, per channel group and address."""
-        return await pack(self._context, events)
+        return await pack(self._context.lookups, events)
 
     async def on_answer(self, callback: CallbackRequest, answer: CallbackAnswer) -> None:
         """UMS reads nothing but the status."""

@@ -11,6 +11,7 @@ from onebell.store.credentials import Credentials
 from onebell.store.deliveries import Deliveries
 from onebell.store.easemob import EasemobStore
 from onebell.store.engine import Database
+from onebell.store.expansions import Expansions
 from onebell.store.feeds import Feeds
 from onebell.store.inbox import Inbox
 from onebell.store.inbox_changes import InboxChanges
@@ -32,6 +33,7 @@ class Store:
     """Verb groups over one database. Each is a class of its own file that takes the database."""
 
     db: Database
+    changes: Changes
     inbox: Inbox
     inbox_changes: InboxChanges
     sessions: Sessions
@@ -46,6 +48,7 @@ class Store:
     audit: Audit
     deliveries: Deliveries
     messages: Messages
+    expansions: Expansions
     ums: UmsStore
     easemob: EasemobStore
     wecom: WecomStore
@@ -56,6 +59,7 @@ def build_store(db: Database, changes: Changes) -> Store:
     """All verb groups over one database; what changes the directory goes through ``changes``."""
     return Store(
         db=db,
+        changes=changes,
         inbox=Inbox(db),
         inbox_changes=InboxChanges(db),
         sessions=Sessions(db),
@@ -70,6 +74,7 @@ def build_store(db: Database, changes: Changes) -> Store:
         audit=Audit(db, changes.mint, changes.clock),
         deliveries=Deliveries(db),
         messages=Messages(db),
+        expansions=Expansions(db),
         ums=UmsStore(db),
         easemob=EasemobStore(changes),
         wecom=WecomStore(db),

@@ -71,6 +71,18 @@ def remove_address(connection: sa.Connection, space: int, person: int, carrier: 
     )
 
 
+def remove_addresses(connection: sa.Connection, space: int, person: int, carrier: str, scope: str) -> None:
+    """Take all of a person's addresses on a carrier in a scope away."""
+    connection.execute(
+        sa.delete(address).where(
+            address.c.space_id == space,
+            address.c.person_id == person,
+            address.c.carrier == carrier,
+            address.c.scope == scope,
+        )
+    )
+
+
 def tags_of(connection: sa.Connection, space: int, people: Sequence[int]) -> list[tuple[int, str, str, str]]:
     """(person, tag, scope, origin) of these people."""
     found: list[tuple[int, str, str, str]] = []
@@ -165,6 +177,17 @@ class Belongings:
         """Add an address. Raises ``Conflict`` when the person does not exist."""
         number = self._changes.mint.mint()
         await self._changes.write(space, lambda connection: add_addresses(connection, space, [(number, one)]))
+
+    async def set_address(self, space: int, person: int, carrier: str, value: str, scope: str = "all") -> None:
+        """Make this the person's only address on a carrier in a scope. Raises ``Conflict``: no such person."""
+        number = self._changes.mint.mint()
+        one = Address(person=person, carrier=carrier, value=value, scope=scope)
+
+        def work(connection: sa.Connection) -> None:
+            remove_addresses(connection, space, person, carrier, scope)
+            add_addresses(connection, space, [(number, one)])
+
+        await self._changes.write(space, work)
 
     async def remove_address(self, space: int, person: int, carrier: str, value: str, scope: str = "all") -> None:
         """Take an address away."""

@@ -128,6 +128,10 @@ class CarrierAccounts:
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
 
+    async def every(self, space: int) -> list[CarrierAccount]:
+        """All accounts, oldest first."""
+        return await self._changes.database.read(lambda connection: every(connection, self._changes.vault, space))
+
     async def create(
         self,
         space: int,

@@ -63,7 +63,7 @@ def value_for(account: CarrierAccount, addressed: Addressed, reach: Reach, scope
 
 
 def routed(
-    reach: Reach, accounts: Mapping[str, CarrierAccount], addressed: Mapping[str, Addressed]
+    reach: Reach, accounts: Mapping[str, CarrierAccount], addressed: Mapping[str, Addressed | None]
 ) -> list[tuple[CarrierAccount, str]]:
     """(account, address) of each route that leads somewhere, in order; ``addressed`` by carrier kind."""
     found = []
@@ -71,7 +71,8 @@ def routed(
         account = accounts.get(code)
         if account is None or not account.enabled:
             continue
-        value = value_for(account, addressed[account.kind], reach)
+        how = addressed[account.kind]
+        value = "" if how is None else value_for(account, how, reach)
         if value:
             found.append((account, value))
     return found

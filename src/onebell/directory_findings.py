@@ -1,0 +1,84 @@
+"""What is wrong in a directory file: line, place and reason, all that could be found at once."""
+
+import re
+from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
+
+from onebell.core.wanted import Problem
+from onebell.directory_lines import Lines
+from onebell.errors import InvalidInput
+
+T = TypeVar("T")
+_MESSAGE = re.compile(r"(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+_MISSING = re.compile(r"Object missing required field `(.*)`")
+
+
+class Finding(msgspec.Struct, frozen=True, order=True):
+    """One thing that is wrong, or that is skipped."""
+
+    line: int
+    where: str  # pushplus.topics[0].code
+    why: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.where}: {self.why}" if self.where else f"line {self.line}: {self.why}"
+
+
+class BadDirectory(InvalidInput):
+    """The file breaks rules; nothing was changed."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__("\n".join(str(finding) for finding in findings))
+        self.findings = tuple(findings)
+
+
+class Findings:
+    """Collects what is wrong and what is skipped."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._problems: list[Finding] = []
+        self._warnings: list[Finding] = []
+
+    def problem(self, where: str, why: str) -> None:
+        """Something that must be corrected before anything is applied."""
+        self._problems.append(Finding(self._lines.at(where), where, why))
+
+    def warning(self, where: str, why: str) -> None:
+        """Something that is left out."""
+        self._warnings.append(Finding(self._lines.at(where), where, why))
+
+    def convert(self, where: str, value: object, kind: type[T]) -> T | None:
+        """``value`` as a ``kind``; None after noting what is wrong with it."""
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            self.problem(*_place(where, str(error)))
+        except Problem as error:
+            self.problem(error.where or where, error.why)
+        return None
+
+    def stop_if_any(self) -> None:
+        """Raises: BadDirectory."""
+        if self._problems:
+            raise BadDirectory(sorted(self._problems))
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What is left out, in the file's order."""
+        return tuple(sorted(self._warnings))
+
+
+def _place(where: str, message: str) -> tuple[str, str]:
+    """(path, reason) of msgspec's ``Expected `str`, got `int` - at `$.users[0].token```."""
+    match = _MESSAGE.match(message)
+    what, path = (match["what"], match["path"] or "") if match else (message, "")
+    place = where + path.split("[...]")[0]
+    if unknown := _UNKNOWN.match(what):
+        return f"{place}.{unknown[1]}", "unknown key"
+    if missing := _MISSING.match(what):
+        return place, f"the key {missing[1]} is missing"
+    return place, what[:1].lower() + what[1:]

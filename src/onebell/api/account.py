@@ -1,18 +1,16 @@
-"""Signing in and out, who one is, tickets, and tokens."""
+"""Signing in and out, who one is, tickets."""
 
 import msgspec
 
 from onebell.api import cookies
-from onebell.api.callers import DIALECT, SIGN_IN_S, TOKEN, Callers, create_token
+from onebell.api.callers import SIGN_IN_S, Callers
 from onebell.api.errors import ApiError, forbidden
-from onebell.api.guard import number_in
 from onebell.api.operations import PUBLIC, SIGNED_IN, Call, Operation, Right
 from onebell.clock import iso
 from onebell.core.context import Context
 from onebell.core.presence import Presence
 from onebell.http.exchange import Answer, json_answer
 
-_OWN = frozenset({Right.OWN})
 _SIGNED_OUT = "signed out"
 
 
@@ -54,40 +52,8 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str
 
 
-class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a token is for."""
-
-    name: str
-    scope: str = "send"  # admin | send | read
-    person: str = ""  # uid of whom it belongs to; with the scope read it opens his inbox
-
-
-class TokenItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A token, without its value."""
-
-    id: str
-    name: str
-    scope: str
-    person: str
-    enabled: bool
-    created_at: str
-    expires_at: str | None
-
-
-class TokenList(msgspec.Struct, frozen=True, kw_only=True):
-    """All tokens of the space."""
-
-    items: tuple[TokenItem, ...]
-
-
-class IssuedToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A new token; its value is shown this once."""
-
-    token: str
-
-
 class AccountApi:
-    """Operations on the caller's own access, and on tokens."""
+    """Operations on the caller's own access."""
 
     def __init__(self, context: Context, callers: Callers, presence: Presence) -> None:
         self._context = context
@@ -112,18 +78,6 @@ class AccountApi:
             Operation(
                 method="POST", path="/ticket", rights=frozenset({Right.INBOX}), do=self.ticket, tag="account",
                 answer=Ticket, about="A ticket for EventSource and WebSocket, which cannot send headers.",
-            ),
-            Operation(
-                method="GET", path="/tokens", rights=_OWN, do=self.tokens, tag="tokens",
-                answer=TokenList, about="Tokens of the space.",
-            ),
-            Operation(
-                method="POST", path="/tokens", rights=_OWN, do=self.new_token, tag="tokens", status=201,
-                body=NewToken, answer=IssuedToken, about="Make a token.",
-            ),
-            Operation(
-                method="DELETE", path="/tokens/{}", names=("token",), rights=_OWN, do=self.revoke, tag="tokens",
-                status=204, about="Revoke a token.",
             ),
         ]  # fmt: skip
 
@@ -170,45 +124,3 @@ class AccountApi:
         """A ticket."""
         value, ends = await self._callers.ticket(call.who)
         return Ticket(ticket=value, expires_at=iso(ends))
-
-    # ------------------------------------------------------------ tokens
-
-    async def tokens(self, call: Call) -> TokenList:
-        """All tokens."""
-        space = call.who.space
-        items = []
-        for known in await self._context.lookups.credentials(space, DIALECT, TOKEN):
-            person = await self._context.lookups.person(space, known.owner) if known.owner else None
-            items.append(
-                TokenItem(
-                    id=str(known.id),
-                    name=known.name,
-                    scope=str(known.settings.get("scope", "")),
-                    person=person.uid if person is not None else "",
-                    enabled=known.enabled,
-                    created_at=iso(known.created_at),
-                    expires_at=iso(known.expires_at) if known.expires_at else None,
-                )
-            )
-        return TokenList(items=tuple(items))
-
-    async def new_token(self, call: Call) -> IssuedToken:
-        """Make a token."""
-        body: NewToken = call.body
-        space = call.who.space
-        owner = 0
-        if body.person:
-            person = await self._context.lookups.person_by_uid(space, body.person)
-            if person is None:
-                raise ApiError("invalid", "there is no such person", "person")
-            owner = person.id
-        return IssuedToken(token=await create_token(self._context, space, body.name, body.scope, owner))
-
-    async def revoke(self, call: Call) -> None:
-        """Revoke a token."""
-        space = call.who.space
-        which = number_in(call.path[0], "token")
-        known = await self._context.lookups.credential_by_id(space, which)
-        if known is None or (known.dialect, known.kind) != (DIALECT, TOKEN):
-            raise ApiError("not_found", "there is no such token")
-        await self._context.store.credentials.remove(space, which)

@@ -199,23 +199,6 @@ def _bearer(request: Request) -> str:
     return value.strip() if scheme.lower() == "bearer" else ""
 
 
-async def create_token(context: Context, space: int, name: str, scope: str, person: int = 0) -> str:
-    """A new token of the native API; its value is shown this once.
-
-    Raises:
-        ApiError: no such scope, or no name.
-    """
-    if scope not in SCOPES:
-        raise ApiError("invalid", f"a scope is one of {', '.join(SCOPES)}", "scope")
-    if not 0 < len(name) <= 100:
-        raise ApiError("invalid", "a token has a name of 1 to 100 characters", "name")
-    value = f"ob_{secrets.token_urlsafe(32)}"
-    await context.store.credentials.issue(
-        space, DIALECT, TOKEN, value, name=name, owner=person, settings={"scope": scope}
-    )
-    return value
-
-
 def mailbox_of(caller: Caller) -> int:
     """The caller's mailbox.
 

@@ -22,6 +22,7 @@ from onebell.store.pushplus import PushPlusStore
 from onebell.store.records import Records
 from onebell.store.sessions import Sessions
 from onebell.store.targets import Targets
+from onebell.store.timeline import Timelines
 from onebell.store.ums import UmsStore
 from onebell.store.wecom import WecomStore
 
@@ -37,6 +38,7 @@ class Store:
     inbox: Inbox
     inbox_changes: InboxChanges
     sessions: Sessions
+    timelines: Timelines
     people: People
     belongings: Belongings
     feeds: Feeds
@@ -63,6 +65,7 @@ def build_store(db: Database, changes: Changes) -> Store:
         inbox=Inbox(db),
         inbox_changes=InboxChanges(db),
         sessions=Sessions(db),
+        timelines=Timelines(db),
         people=People(changes),
         belongings=Belongings(changes),
         feeds=Feeds(changes),

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from onebell.core.presence import Session
+from onebell.store import setting
 from onebell.store.engine import Database
 from onebell.store.inbox import AnyRow
 from onebell.store.schema import credential_lookup, session
@@ -159,6 +160,14 @@ def sweep(conn: Connection, ended_before: int, limit: int) -> int:
     return len(rows)
 
 
+_SETUP = "setup"
+
+
+def finish_setup(conn: Connection, space: int, now: int) -> None:
+    """Remember that the one-time link was used: no start prints another."""
+    setting.write(conn, space, _SETUP, {"done_at": now})
+
+
 class Sessions:
     """Sessions, each verb in a transaction of its own."""
 
@@ -204,3 +213,11 @@ class Sessions:
     async def sweep(self, ended_before: int, limit: int) -> int:
         """See :func:`sweep`."""
         return await self._db.write(lambda conn: sweep(conn, ended_before, limit))
+
+    async def is_set_up(self, space: int) -> bool:
+        """Whether the one-time link was used."""
+        return bool(await self._db.read(lambda conn: setting.read(conn, space, _SETUP)))
+
+    async def finish_setup(self, space: int, now: int) -> None:
+        """See :func:`finish_setup`."""
+        await self._db.write(lambda conn: finish_setup(conn, space, now))

@@ -1,8 +1,8 @@
 """Golden files: a request as it goes over the wire, and the answer to the byte.
 
 A file holds ``[[case]]`` tables: ``name``, ``rule``, ``method`` (POST), ``path``, ``headers``, ``body`` (text) or
-``body_base64``, ``status`` (200), ``answer`` and ``answer_headers``. In answers ``<hex32>``, ``<hint>``, ``<ip>``
-and ``<any>`` stand for what changes from call to call; in bodies ``<pad>`` fills up to ``pad_to`` bytes.
+``body_base64``, ``status`` (200), ``answer`` and ``answer_headers``. In answers ``<hex32>``, ``<hint>``, ``<ip>``,
+``<digits>`` and ``<any>`` stand for what changes from call to call; in bodies ``<pad>`` fills up to ``pad_to`` bytes.
 """
 
 import base64
@@ -14,7 +14,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-_PLACES = {"<hex32>": "[0-9a-f]{32}", "<hint>": r"\d{25}", "<ip>": r"\S+", "<any>": ".*"}
+_PLACES = {"<hex32>": "[0-9a-f]{32}", "<hint>": r"\d{25}", "<ip>": r"\S+", "<digits>": r"\d+", "<any>": ".*"}
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

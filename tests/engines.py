@@ -102,6 +102,10 @@ class Cluster:
         self._create_database(name)
         return self.url(name)
 
+    def log(self) -> str:
+        """What the server has logged."""
+        return (self._place / "log").read_text()
+
     def url(self, name: str) -> str:
         """Where a database is."""
         return f"postgresql://onebell@127.0.0.1:{self.port}/{name}"

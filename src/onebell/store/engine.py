@@ -65,6 +65,7 @@ class _Write(Generic[T]):
     """One verb's write; runs on a writer, finishes on the loop."""
 
     __slots__ = ("_result", "_work", "future")
+    is_batch = False
 
     def __init__(self, work: Work[T], future: asyncio.Future[T]) -> None:
         self._work = work

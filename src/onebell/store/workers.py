@@ -27,6 +27,9 @@ DOWN_S = 0.5
 class Job(Protocol):
     """Something to write."""
 
+    is_batch: bool
+    """Full by itself: at most one of these goes into a transaction, beside any number of others."""
+
     def run(self, connection: sa.Connection) -> None:
         """Do it, on a writer thread inside a transaction; called again when that had to be rolled back."""
         ...
@@ -58,6 +61,7 @@ class Writer(threading.Thread):
         self._connection: sa.Connection | None = None
         self._down_until = 0.0
         self._last = False
+        self._kept: Job | None = None
 
     def run(self) -> None:
         """Work until the stop mark comes."""
@@ -70,8 +74,14 @@ class Writer(threading.Thread):
     def _take(self) -> list[Job]:
         """One job, and all that wait with it as far as the engine joins them."""
         jobs: list[Job] = []
-        job = self._jobs.get()
+        job = self._kept or self._jobs.get()
+        self._kept = None
+        has_batch = False
         while job is not None:
+            if job.is_batch and has_batch:
+                self._kept = job
+                return jobs
+            has_batch = has_batch or job.is_batch
             jobs.append(job)
             if len(jobs) >= self._driver.joins:
                 return jobs

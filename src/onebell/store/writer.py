@@ -195,6 +195,7 @@ class _Batch:
     """One job of the store: filled when a writer begins it, so that it takes all that waits by then."""
 
     __slots__ = ("_places", "_results", "_writer")
+    is_batch = True
 
     def __init__(self, writer: BatchWriter) -> None:
         self._writer = writer
@@ -219,6 +220,7 @@ class _Alone:
     """A submission whose batch failed."""
 
     __slots__ = ("_ended", "_place", "_results", "_writer")
+    is_batch = False
 
     def __init__(self, writer: BatchWriter, place: _Place) -> None:
         self._writer = writer

@@ -157,34 +157,42 @@ class ExpansionJob(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
 
 
-class Way(msgspec.Struct, frozen=True, kw_only=True):
-    """An account that an expansion sends one part over."""
+class Addressing(msgspec.Struct, frozen=True, kw_only=True):
+    """Which kinds of carriers reach a person how, when he has no address for the account itself."""
 
-    account: int
-    code: str
-    kind: str
-    address_from: str  # "email" | "phone": the person's own, where he has none for the account itself; "" = none
-    max_age_s: int
+    email: tuple[str, ...] = ()  # by his own e-mail address
+    phone: tuple[str, ...] = ()  # by his own number
+    account: tuple[str, ...] = ()  # the account is the only place: everybody's address is its code
 
 
 class PartPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Over which accounts an expansion sends a part."""
+    """Over which accounts an expansion sends a part besides the inbox."""
 
     part: int
-    ways: tuple[Way, ...]
-    by_route: bool  # only to people who have a route to the account
+    accounts: tuple[int, ...] = ()
+    is_by_route: bool = False  # to each person over his own routes
+
+
+class ExpansionPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What every page of an expansion writes."""
+
+    job: ExpansionJob
+    has_entries: bool
+    names_inbox: bool  # a part names the inbox as a carrier
+    parts: tuple[PartPlan, ...]
+    addressing: Addressing
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """What one page of an expansion did."""
 
-    count: int
-    cursor: int
+    count: int  # people in it
+    cursor: int  # the last of them
     is_last: bool
     is_ours: bool = True  # False: another node took it over, or the message was recalled
-    mailboxes: tuple[int, ...] = ()  # only when few
+    mailboxes: tuple[int, ...] = ()  # who got an entry; only when they are few
     has_deliveries: bool = False
-    watched: bool = False
+    watched: bool = False  # events wait to be packed
 
 
 class CallbackJob(msgspec.Struct, frozen=True, kw_only=True):

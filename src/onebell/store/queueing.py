@@ -26,3 +26,8 @@ def execute_many(connection: sa.Connection, statement: sa.Executable, rows: Sequ
     """Run a statement once per row; not at all without rows."""
     if rows:
         connection.execute(statement, rows)
+
+
+def inserted(connection: sa.Connection, statement: sa.Insert) -> int:
+    """How many rows an ``INSERT … SELECT`` wrote."""
+    return connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount

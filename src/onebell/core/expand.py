@@ -1,0 +1,142 @@
+"""Expands large audiences page after page inside the database: a broadcast costs no memory and blocks nobody."""
+
+import asyncio
+
+import structlog
+
+from onebell.core.bell import Changed, Due
+from onebell.core.carriage import Carriers
+from onebell.core.context import Context
+from onebell.core.model import Part
+from onebell.core.work import Addressing, ExpansionJob, ExpansionPlan, Page, PartPlan
+from onebell.errors import StoreUnavailable
+
+log = structlog.get_logger()
+
+PAGE = 1_000
+SMALLEST_PAGE = 125
+PAGE_S = 0.008
+"""What one page may hold the writer for: senders wait behind it."""
+RING_S = 0.2
+"""Between two rings for pages whose mailboxes are too many to name."""
+INBOX = "inbox"
+
+
+class Expander:
+    """One per node; :meth:`run` is its task."""
+
+    def __init__(self, context: Context, carriers: Carriers, kinds: tuple[str, ...]) -> None:
+        """``kinds`` are all carrier kinds that are built in."""
+        self._context = context
+        self._addressing = Addressing(
+            email=tuple(kind for kind in kinds if carriers.address_from(kind) == "email"),
+            phone=tuple(kind for kind in kinds if carriers.address_from(kind) == "phone"),
+            account=tuple(kind for kind in kinds if carriers.address_from(kind) == "account"),
+        )
+        self.page_size = PAGE
+        self._rang_at = 0.0
+        self._wake = asyncio.Event()
+        self._is_stopping = False
+        context.bell.listen(Due, self._heard)
+
+    def _heard(self, note: Due) -> None:
+        if note.queue == "expansions":
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Expand until :meth:`stop`."""
+        while not self._is_stopping:
+            self._wake.clear()
+            try:
+                wait_s = 0.0 if await self.turn() else await self._until_next()
+            except StoreUnavailable as error:
+                log.warning("expansion_waits_for_store", why=str(error))
+                wait_s = 1.0
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def stop(self) -> None:
+        """End after the page under way."""
+        self._is_stopping = True
+        self._wake.set()
+
+    async def turn(self) -> bool:
+        """Expand one audience to its end, or until the stop; False when none is due."""
+        node = self._context.mint.node
+        job = await self._context.store.expansions.claim(self._context.clock.now_ms(), node)
+        if job is None:
+            return False
+        plan = await self._plan(job)
+        cursor, count = job.cursor, 0
+        while not self._is_stopping:
+            page = await self._write(plan, cursor)
+            self._ring(job, page)
+            cursor, count = page.cursor, count + page.count
+            if page.is_last:
+                log.info("audience_expanded", message=job.message, people=count)
+                return True
+            # The loop's turn: what came meanwhile goes first.
+            await asyncio.sleep(0)
+        await self._context.store.expansions.give_back(job, node)
+        return True
+
+    async def _write(self, plan: ExpansionPlan, cursor: int) -> Page:
+        context = self._context
+        began = context.clock.monotonic()
+        page = await context.store.expansions.expand_page(
+            plan, cursor, self.page_size, context.clock.now_ms(), context.mint, context.mint.node
+        )
+        self.adapt(context.clock.monotonic() - began)
+        return page
+
+    def adapt(self, took_s: float) -> None:
+        """Shorter pages while they take long: on SQLite the writer is shared with every sender."""
+        if took_s > PAGE_S:
+            self.page_size = max(SMALLEST_PAGE, self.page_size // 2)
+        elif took_s < PAGE_S / 2:
+            self.page_size = min(PAGE, self.page_size * 2)
+
+    def _ring(self, job: ExpansionJob, page: Page) -> None:
+        bell = self._context.bell
+        if page.has_deliveries:
+            bell.ring(Due(space=job.space, queue="deliveries"))
+        if page.watched:
+            bell.ring(Due(space=job.space, queue="events"))
+        if page.mailboxes:
+            bell.ring(Changed(space=job.space, mailboxes=page.mailboxes))
+            return
+        now = self._context.clock.monotonic()
+        if page.is_last or now - self._rang_at >= RING_S:
+            self._rang_at = now
+            bell.ring(Changed(space=job.space, mailboxes=()))
+
+    async def _until_next(self) -> float:
+        poll_s = self._context.settings.poll_s
+        due = await self._context.store.expansions.next_due()
+        if due is None:
+            return poll_s
+        # Not below a second: a held message's expansion is due and yet nobody's.
+        return min(poll_s, max(1.0, (due - self._context.clock.now_ms()) / 1000))
+
+    async def _plan(self, job: ExpansionJob) -> ExpansionPlan:
+        parts = [] if job.spread.is_silent or job.keep == "while_online" else await self._parts(job)
+        return ExpansionPlan(
+            job=job,
+            has_entries=any(not part.carriers or INBOX in part.carriers for part in job.parts),
+            names_inbox=any(INBOX in part.carriers for part in job.parts),
+            parts=tuple(parts),
+            addressing=self._addressing,
+        )
+
+    async def _parts(self, job: ExpansionJob) -> list[PartPlan]:
+        plans = [await self._part(job, number, part) for number, part in enumerate(job.parts)]
+        return [plan for plan in plans if plan.is_by_route or plan.accounts]
+
+    async def _part(self, job: ExpansionJob, number: int, part: Part) -> PartPlan:
+        if not part.carriers:
+            return PartPlan(part=number, is_by_route=True)
+        accounts = [await self._context.lookups.carrier(job.space, code) for code in part.carriers if code != INBOX]
+        return PartPlan(part=number, accounts=tuple(account.id for account in accounts if account is not None))

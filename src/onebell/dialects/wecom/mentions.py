@@ -1,20 +1,21 @@
 """Who is called by name: ``<@userid>`` in the text, ``mentioned_list`` and ``mentioned_mobile_list`` (sheet §2.3)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from onebell.core.context import Lookups
-from onebell.core.directory import Person
+from onebell.core.directory import Feed, Person
 from onebell.core.model import FeedKind
 from onebell.dialects.wecom.body import Body
-from onebell.dialects.wecom.targets import Targets
+from onebell.dialects.wecom.targets import Targets, people_named
 
 EVERYBODY = "@all"
 NAMED_MAX = 1000
 """Entries of a list that are looked at; the service names no limit and no group is larger."""
 
+_PHONE = re.compile(r"[+0-9 -]{1,32}")
 _IN_TEXT = re.compile(r"<@([^<>\s]{1,64})>")
 
 
@@ -39,7 +40,7 @@ async def mentions_of(lookups: Lookups, space: int, body: Body, targets: Targets
     if body.msgtype == "text":
         return await _of_text(lookups, space, body, targets)
     if body.msgtype == "markdown":
-        found = await lookups.people_by_uid(space, _IN_TEXT.findall(body.markdown.content))
+        found = await people_named(lookups, space, _IN_TEXT.findall(body.markdown.content))
         return Mentions(people=_ids(found.values()), by_uid=found)
     return Mentions()
 
@@ -50,21 +51,32 @@ async def _of_text(lookups: Lookups, space: int, body: Body, targets: Targets) -
     groups = [feed for feed in targets.feeds if feed.kind is not FeedKind.BLACKBOARD]
     if not groups and not targets.people:
         uids, phones = [], []  # the lists do nothing on blackboards (seed 003)
-    by_uid = await lookups.people_by_uid(space, [*in_text, *uids]) if in_text or uids else {}
+    by_uid = await people_named(lookups, space, [*in_text, *uids])
     listed = {person.id: person for uid in uids if (person := by_uid.get(uid.lower()))}
-    for phone in phones:
-        person = None if phone == EVERYBODY else await lookups.person_by_address(space, "phone", phone)
-        if person is not None:
-            listed[person.id] = person
+    listed.update(await _by_phone(lookups, space, phones))
     people = dict.fromkeys([*_ids(by_uid[uid.lower()] for uid in in_text if uid.lower() in by_uid), *listed])
     names = [person.name or person.uid for person in listed.values()]
     if EVERYBODY in uids or EVERYBODY in phones:
+        people.update(dict.fromkeys(await _everybody(lookups, space, groups, targets.people)))
         names.append("all")
-        for feed in groups:
-            # A group of more than a page is not flagged one by one: everybody reads the @all in the text.
-            people.update(dict.fromkeys((await lookups.membership(space, feed.id)).ids or ()))
-        people.update(dict.fromkeys(person.id for person in targets.people))
     return Mentions(people=tuple(people), by_uid=by_uid, listed=tuple(f"@{name}" for name in names))
+
+
+async def _by_phone(lookups: Lookups, space: int, phones: Sequence[str]) -> dict[int, Person]:
+    found: dict[int, Person] = {}
+    for phone in phones:
+        person = await lookups.person_by_address(space, "phone", phone) if _PHONE.fullmatch(phone) else None
+        if person is not None:
+            found[person.id] = person
+    return found
+
+
+async def _everybody(lookups: Lookups, space: int, groups: Sequence[Feed], people: Sequence[Person]) -> list[int]:
+    # A group of more than a page names no members: there nobody is flagged one by one.
+    everybody = [person.id for person in people]
+    for feed in groups:
+        everybody.extend((await lookups.membership(space, feed.id)).ids or ())
+    return everybody
 
 
 def _ids(people: Iterable[Person]) -> tuple[int, ...]:

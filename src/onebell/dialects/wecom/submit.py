@@ -24,7 +24,7 @@ from onebell.dialects.wecom.content import content_of, with_picture
 from onebell.dialects.wecom.kinds import Checked, Picture
 from onebell.dialects.wecom.mentions import Mentions, mentions_of
 from onebell.dialects.wecom.parse import Read
-from onebell.dialects.wecom.targets import Targets, visible_uids
+from onebell.dialects.wecom.targets import Targets, people_named, visible_uids
 
 NATIVE_BYTES = 16 * 1024
 """Larger originals never enter a message row (DESIGN §4): the carrier renders the neutral form instead."""
@@ -66,7 +66,7 @@ class Submitter:
     async def _audience(self, bot: Bot, sender: int, body: Body, targets: Targets) -> tuple[Audience, ...]:
         visible = visible_uids(body, targets)
         if visible:
-            people = await self._context.lookups.people_by_uid(bot.space, visible)
+            people = await people_named(self._context.lookups, bot.space, visible)
             return (_only(targets.feeds[0], tuple(person.id for person in people.values())),)
         feeds = [Members(feed=feed.id) for feed in targets.feeds]
         if not targets.people:
@@ -78,7 +78,7 @@ class Submitter:
 
     async def _parent(self, bot: Bot, body: Body, targets: Targets) -> int:
         blackboards = targets.blackboards
-        if not body.post_id or not targets.names_one_feed or not blackboards:
+        if not ids.WECOM_ID.fullmatch(body.post_id) or not targets.names_one_feed or not blackboards:
             return 0
         return await self._context.store.wecom.post(bot.space, body.post_id, blackboards[0].id)
 

@@ -1,6 +1,6 @@
 """Who a message is for: ``chatid``, the broadcast words and ``visible_to_user`` (sheet wecom §2.2)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -11,6 +11,7 @@ from onebell.dialects.wecom import answer
 from onebell.dialects.wecom.answer import Fault, Rejected
 from onebell.dialects.wecom.body import Body
 from onebell.dialects.wecom.bot import Bot
+from onebell.ids import UID
 
 CHATIDS = 100
 
@@ -97,7 +98,7 @@ async def _broadcast(lookups: Lookups, bot: Bot, kinds: Sequence[FeedKind], msgt
 
 
 async def _named(lookups: Lookups, bot: Bot, chatids: Sequence[str], msgtype: str) -> Targets:
-    people = await lookups.people_by_uid(bot.space, chatids)
+    people = await people_named(lookups, bot.space, chatids)
     feeds: dict[int, Feed] = {}
     persons: dict[int, Person] = {}
     refused: list[Refusal] = []
@@ -119,7 +120,15 @@ async def _named(lookups: Lookups, bot: Bot, chatids: Sequence[str], msgtype: st
     )
 
 
+async def people_named(lookups: Lookups, space: int, uids: Iterable[str]) -> dict[str, Person]:
+    """Found people by lower-cased uid; what cannot be a uid is nobody's."""
+    possible = [uid for uid in uids if UID.fullmatch(uid)]
+    return await lookups.people_by_uid(space, possible) if possible else {}
+
+
 async def _feed(lookups: Lookups, space: int, chatid: str) -> Feed | None:
+    if not UID.fullmatch(chatid):
+        return None
     for kind in (FeedKind.GROUP, FeedKind.BLACKBOARD):
         feed = await lookups.feed_by_code(space, "wecom", kind.value, chatid)
         if feed is not None:

@@ -8,6 +8,7 @@ A file holds ``[[case]]`` tables: ``name``, ``rule``, ``method`` (POST), ``path`
 import base64
 import re
 import tomllib
+from io import BytesIO
 from pathlib import Path
 
 import aiohttp
@@ -56,7 +57,7 @@ async def play(session: aiohttp.ClientSession, base: str, case: Case) -> None:
     url = URL(base + case.path, encoded=True)
     skip = () if "Content-Type" in case.headers else ("Content-Type",)
     async with session.request(
-        case.method, url, data=case.sent or None, headers=case.headers, skip_auto_headers=skip
+        case.method, url, data=BytesIO(case.sent) if case.sent else None, headers=case.headers, skip_auto_headers=skip
     ) as got:
         body = await got.read()
         assert got.status == case.status, body

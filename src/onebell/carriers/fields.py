@@ -30,7 +30,7 @@ def checked_fields(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, An
 
 def is_mail_address(text: str) -> bool:
     """``user@host`` without anything that a mail header or an SMTP command reads as more."""
-    return text.isprintable() and _MAIL_ADDRESS.fullmatch(text) is not None
+    return text.isprintable() and "=?" not in text and _MAIL_ADDRESS.fullmatch(text) is not None
 
 
 def _check(field: Field, value: object) -> None:

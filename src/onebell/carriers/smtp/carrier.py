@@ -9,7 +9,7 @@ import aiosmtplib
 from onebell.carriers.address_gate import AddressForbidden, operator
 from onebell.carriers.base import Address, Batch, Carrier
 from onebell.carriers.outbound import Unreachable
-from onebell.carriers.smtp.letter import Mailbox, letter, mailbox
+from onebell.carriers.smtp.letter import Mailbox, bare_mailbox, letter, mailbox
 from onebell.carriers.tools import CarrierTools
 from onebell.core.directory import CarrierAccount
 from onebell.core.outcomes import Outcome, Permanent, Sent, Temporary, Unauthorized
@@ -24,6 +24,8 @@ CONNECTIONS = 4
 
 _DEAD = frozenset((550, 551, 553, 554))
 _LOGIN = frozenset((530, 534, 535, 538))
+# The library raises its root class when STARTTLS or AUTH is asked for and not offered.
+_LACKING = frozenset((aiosmtplib.SMTPException, aiosmtplib.SMTPNotSupported))
 
 
 class Smtp:
@@ -76,7 +78,7 @@ class Smtp:
         return outcomes
 
     async def _mail(self, session: aiosmtplib.SMTP, batch: Batch, address: Address) -> Outcome:
-        receiver = mailbox(address.value)
+        receiver = bare_mailbox(address.value)
         if receiver is None:
             return Permanent(why="not an e-mail address", drop_target=True)
         body = letter(batch, address, self._sender, receiver)
@@ -132,7 +134,7 @@ def judge(error: Exception) -> Outcome:
             return _by_code(refused.code, refused.message, is_dead=refused.code in _DEAD)
         case aiosmtplib.SMTPResponseException():
             return _by_code(error.code, error.message, is_dead=False)
-        case aiosmtplib.SMTPNotSupported():
+        case aiosmtplib.SMTPException() if type(error) in _LACKING:
             return Unauthorized(why=words(f"the server lacks what the account asks for: {error.message}"))
         case AddressForbidden():
             return Permanent(why=f"address refused: {error}")

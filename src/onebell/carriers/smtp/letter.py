@@ -43,7 +43,13 @@ class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
 
 def mailbox(text: str) -> Mailbox | None:
     """Read ``Name <user@host>`` or ``user@host``; None when it is none that every server takes."""
-    name, address = parseaddr(text)
+    name, address = parseaddr(text) if text.isprintable() else ("", "")
+    found = bare_mailbox(address)
+    return found and msgspec.structs.replace(found, name=_header_text(name))
+
+
+def bare_mailbox(address: str) -> Mailbox | None:
+    """Read ``user@host`` and nothing else; None when it is none that every server takes."""
     if not is_mail_address(address):
         return None
     user, _, domain = address.rpartition("@")
@@ -51,14 +57,14 @@ def mailbox(text: str) -> Mailbox | None:
         ascii_domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
     except idna.IDNAError:
         return None
-    return Mailbox(name=one_line(name), user=user, domain=ascii_domain) if user.isascii() else None
+    return Mailbox(name="", user=user, domain=ascii_domain) if user.isascii() else None
 
 
 def letter(batch: Batch, address: Address, sender: Mailbox, receiver: Mailbox) -> bytes:
     """One receiver's mail. The same delivery gives the same Message-ID and the same bytes on every try."""
     message = EmailMessage(policy=_POLICY)
     message["Subject"] = _subject(batch)
-    message["From"] = MailAddress(sender.name or one_line(batch.sender), sender.user, sender.domain)
+    message["From"] = MailAddress(sender.name or _header_text(batch.sender), sender.user, sender.domain)
     message["To"] = MailAddress("", receiver.user, receiver.domain)
     message["Date"] = format_datetime(utc(batch.created_ms))
     message["Message-ID"] = message_id(batch, address, sender)
@@ -79,7 +85,13 @@ def message_id(batch: Batch, address: Address, sender: Mailbox) -> str:
 
 def _subject(batch: Batch) -> str:
     rendered = batch.rendered
-    return rendered.title or cut(one_line(rendered.text[:1000]), SUBJECT_BYTES) or one_line(batch.sender)
+    begins = cut(one_line(rendered.text[:1000]), SUBJECT_BYTES)
+    return _header_text(rendered.title or begins or batch.sender)
+
+
+def _header_text(text: str) -> str:
+    # Python's header parser decodes encoded words in what it is given: "=?utf-8?q?=0D=0ABcc:…?=" became a header.
+    return one_line(text).replace("=?", "= ?")
 
 
 def _links(batch: Batch) -> Iterator[tuple[str, str]]:
@@ -118,5 +130,5 @@ def _attach(message: EmailMessage, batch: Batch) -> None:
         main, sub = (found[1], found[2]) if found else ("application", "octet-stream")
         if main.lower() in {"multipart", "message"}:
             main, sub = "application", "octet-stream"
-        name = one_line(attachment.name).replace("/", "_").replace("\\", "_") or "attachment"
+        name = _header_text(attachment.name).replace("/", "_").replace("\\", "_") or "attachment"
         message.add_attachment(body, maintype=main, subtype=sub, filename=name)

@@ -1,0 +1,75 @@
+"""Carrier accounts and batches for tests of carriers, and the tools they are built with."""
+
+from typing import Any
+
+from onebell.carriers.base import Address, Batch, Rendered
+from onebell.carriers.credentials import Credentials
+from onebell.carriers.outbound import Outbound
+from onebell.carriers.tools import CarrierTools
+from onebell.clock import Clock
+from onebell.core import sanitize
+from onebell.core.directory import CarrierAccount
+from onebell.core.fit import Limits, fit
+from onebell.core.model import Attachment, Content, Format, Severity
+from onebell.core.render import render
+from onebell.core.tokens import StoredToken
+
+
+def account(kind: str, *, allow: tuple[str, ...] = ("127.0.0.0/8",), **fields: Any) -> CarrierAccount:
+    """An enabled account that may reach loopback."""
+    return CarrierAccount(
+        id=7, space=1, code="code", kind=kind, name="", fields=fields, allow_networks=allow, owner=0, enabled=True,
+        stopped_why="",
+    )  # fmt: skip
+
+
+def rendered(
+    title: str = "标题",
+    body: str = "正文",
+    written_in: Format = Format.TEXT,
+    *,
+    native: Any = None,
+    limits: Limits | None = None,
+    files: tuple[tuple[Attachment, bytes], ...] = (),
+    **content: Any,
+) -> Rendered:
+    """A part, rendered and fitted."""
+    told = Content(title=title, body=body, format=written_in, **content)
+    forms = fit(render(told, sanitized=sanitize.mail), limits or Limits())
+    return Rendered(
+        title=forms.title, text=forms.text, html=forms.html, markdown=forms.markdown, content=told, native=native,
+        attachments=files,
+    )  # fmt: skip
+
+
+def batch(part: Rendered | None = None, *addresses: str, **changed: Any) -> Batch:
+    """One part for these addresses, as the core hands it over."""
+    fields: dict[str, Any] = {
+        "message": "m1", "dialect": "native", "severity": Severity.NORMAL, "created_ms": 1_700_000_000_123,
+        "expires_ms": 0, "sender": "alice", "link": "http://bell.test/app/m/1", "rendered": part or rendered(),
+        "addresses": tuple(
+            Address(delivery=number, value=value, attempt=1) for number, value in enumerate(addresses or ("code",), 100)
+        ),
+    }  # fmt: skip
+    return Batch(**(fields | changed))
+
+
+class TokensInMemory:
+    """A token store for carriers that need none."""
+
+    async def read(self, space: int, account: int, name: str) -> StoredToken | None:
+        return None
+
+    async def lease(self, space: int, account: int, name: str, now: int, until: int) -> bool:
+        return True
+
+    async def write(self, space: int, account: int, name: str, token: StoredToken) -> None:
+        return None
+
+    async def release(self, space: int, account: int, name: str) -> None:
+        return None
+
+
+def tools(outbound: Outbound, clock: Clock) -> CarrierTools:
+    """What a carrier is built with."""
+    return CarrierTools(outbound=outbound, credentials=Credentials(TokensInMemory(), clock), clock=clock)

@@ -234,7 +234,7 @@ class EventStream(StreamAnswer):
         self._over = False
         self._reader: Reader | None = None
 
-    async def send(self, send: Send) -> None:
+    async def send(self, scope: Scope, send: Send) -> None:
         """Write events until the client goes or is cut."""
 
         def wake() -> None:
@@ -246,7 +246,7 @@ class EventStream(StreamAnswer):
         watch = asyncio.create_task(self._watch())
         try:
             with self._streams.present(self._caller, self._reader):
-                await super().send(send)
+                await super().send(scope, send)
         finally:
             watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -168,6 +168,14 @@ def finish_setup(conn: Connection, space: int, now: int) -> None:
     setting.write(conn, space, _SETUP, {"done_at": now})
 
 
+def probe(conn: Connection, now: int) -> None:
+    """Write one row and take it away again, to see whether the store takes writes."""
+    row = Session(space=0, id=now, kind="probe")
+    close(conn, 0, [row.id])
+    open_all(conn, [row])
+    close(conn, 0, [row.id])
+
+
 class Sessions:
     """Sessions, each verb in a transaction of its own."""
 
@@ -221,3 +229,7 @@ class Sessions:
     async def finish_setup(self, space: int, now: int) -> None:
         """See :func:`finish_setup`."""
         await self._db.write(lambda conn: finish_setup(conn, space, now))
+
+    async def probe(self, now: int) -> None:
+        """See :func:`probe`."""
+        await self._db.write(lambda conn: probe(conn, now))

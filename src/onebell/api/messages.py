@@ -1,0 +1,238 @@
+"""Sending, and what became of what was sent."""
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+from onebell.api.callers import DIALECT
+from onebell.api.errors import ApiError, invalid
+from onebell.api.operations import Call, Caller, Operation, Parameter, Right
+from onebell.core.context import Context
+from onebell.core.directory import Person
+from onebell.core.model import (
+    Audience,
+    Button,
+    Content,
+    FeedKind,
+    Format,
+    IdempotencyKey,
+    Members,
+    Part,
+    PartyKind,
+    People,
+    PeopleQuery,
+    Sender,
+    Severity,
+    Submission,
+)
+from onebell.errors import Conflict
+from onebell.ids import native_id
+
+TITLE_CHARACTERS = 500
+BODY_CHARACTERS = 64 * 1024
+RECEIVERS = 1000
+LISTED = 50
+"""Feeds, tags, images, actions, carriers in one message."""
+KEY_CHARACTERS = 255
+KEEP_S = 86_400
+"""How long an Idempotency-Key is remembered (RELIABILITY §2.2)."""
+_OWN_FEED = "sent"
+"""Code of the feed that holds what one sender sends by tag."""
+
+
+class NewAction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A button: opens a URL, or reports ``key`` and ``value``."""
+
+    text: str
+    url: str = ""
+    key: str = ""
+    value: str = ""
+
+
+class NewMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A message. At least one receiver and a title or a body."""
+
+    to: str | list[str] = []  # uids
+    feeds: list[str] = []  # ids of feeds, as inbox items show them
+    tags: list[str] = []  # everybody who has one of these tags
+    title: str = ""
+    body: str = ""
+    format: Literal["text", "html", "markdown"] = "text"
+    severity: Literal["min", "low", "normal", "high", "critical"] = "normal"
+    summary: str = ""
+    url: str = ""
+    icon: str = ""
+    images: list[str] = []
+    actions: list[NewAction] = []
+    carriers: list[str] = []  # codes, and "inbox"; empty = inbox and each receiver's routes
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The message is stored."""
+
+    message_id: str
+
+
+class MessagesApi:
+    """The native way in."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def operations(self) -> list[Operation]:
+        """Rows of the table."""
+        return [
+            Operation(
+                method="POST",
+                path="/messages",
+                rights=frozenset({Right.SEND}),
+                do=self.send,
+                tag="messages",
+                body=NewMessage,
+                answer=Accepted,
+                status=201,
+                parameters=(
+                    Parameter(
+                        name="Idempotency-Key",
+                        place="header",
+                        about="A repeat within 24 hours stores nothing and gets the first answer",
+                    ),
+                ),
+                about="Send a message. The answer comes when it is stored durably.",
+            )
+        ]
+
+    async def send(self, call: Call) -> Accepted:
+        """Send a message."""
+        body: NewMessage = call.body
+        caller = call.who
+        _check(body)
+        sender = await self.sender_of(caller)
+        submission = Submission(
+            space=caller.space,
+            dialect=DIALECT,
+            public_id=native_id(),
+            sender=sender,
+            credential=caller.credential,
+            audience=await self._audience(caller.space, sender, body),
+            parts=(Part(content=_content(body), carriers=await self._carriers(caller.space, body)),),
+            severity=Severity[body.severity.upper()],
+            idempotency=_key(call, body),
+        )
+        try:
+            receipt = await self._context.accept(submission)
+        except Conflict as error:
+            raise ApiError("key_reused", "this Idempotency-Key was used with another message") from error
+        return Accepted(message_id=receipt.public_id)
+
+    async def sender_of(self, caller: Caller) -> Sender:
+        """The party that writes for a caller."""
+        if caller.person:
+            return Sender(party=caller.person, kind=PartyKind.PERSON, name=caller.name)
+        party = await self._context.lookups.party(caller.space, PartyKind.BOT, caller.name)
+        return Sender(party=party, kind=PartyKind.BOT, name=caller.name)
+
+    async def _audience(self, space: int, sender: Sender, body: NewMessage) -> tuple[Audience, ...]:
+        audience: list[Audience] = []
+        people = await self._people(space, body)
+        if people:
+            ids = [person.id for person in people]
+            feeds = await self._context.lookups.directs(space, DIALECT, sender.party, ids)
+            audience += [People(feed=feeds[who], ids=(who,)) for who in ids]
+        for text in body.feeds:
+            feed = await self._context.lookups.feed(space, int(text)) if text.isascii() and text.isdigit() else None
+            if feed is None:
+                raise invalid("feeds", f"there is no feed {text}")
+            audience.append(Members(feed=feed.id))
+        if body.tags:
+            feed_id = await self._feed_of(space, sender)
+            audience.append(PeopleQuery(feed=feed_id, any_tags=tuple((tag, "all") for tag in body.tags)))
+        return tuple(audience)
+
+    async def _people(self, space: int, body: NewMessage) -> list[Person]:
+        uids = [body.to] if isinstance(body.to, str) else body.to
+        found = await self._context.lookups.people_by_uid(space, uids) if uids else {}
+        missing = [uid for uid in uids if uid.lower() not in found]
+        if missing:
+            raise invalid("to", f"there is no person {missing[0]}")
+        return list(found.values())
+
+    async def _feed_of(self, space: int, sender: Sender) -> int:
+        """The feed of what a sender sends to tags; made at first use."""
+        lookups = self._context.lookups
+        kind = FeedKind.TOPIC.value
+        known = await lookups.feed_by_code(space, DIALECT, kind, _OWN_FEED, sender.party)
+        if known is None:
+            try:
+                return (
+                    await self._context.store.feeds.create(
+                        space, DIALECT, FeedKind.TOPIC, _OWN_FEED, name=sender.name, owner=sender.party
+                    )
+                ).id
+            except Conflict:
+                lookups.forget(space)
+                known = await lookups.feed_by_code(space, DIALECT, kind, _OWN_FEED, sender.party)
+                assert known is not None, "it conflicted because it exists"
+        return known.id
+
+    async def _carriers(self, space: int, body: NewMessage) -> tuple[str, ...]:
+        for code in body.carriers:
+            if code != "inbox" and await self._context.lookups.carrier(space, code) is None:
+                raise invalid("carriers", f"there is no carrier {code}")
+        return tuple(dict.fromkeys(body.carriers))
+
+
+def _check(body: NewMessage) -> None:
+    """Rules that the types do not say.
+
+    Raises:
+        ApiError: one is broken.
+    """
+    if not body.to and not body.feeds and not body.tags:
+        raise invalid("to", "a message has receivers: to, feeds or tags")
+    if not body.title and not body.body:
+        raise invalid("body", "a message has a title or a body")
+    if len(body.title) > TITLE_CHARACTERS:
+        raise invalid("title", f"a title has at most {TITLE_CHARACTERS} characters")
+    if len(body.body) > BODY_CHARACTERS:
+        raise invalid("body", f"a body has at most {BODY_CHARACTERS} characters")
+    if not isinstance(body.to, str) and len(body.to) > RECEIVERS:
+        raise invalid("to", f"a message names at most {RECEIVERS} people; use a feed or a tag")
+    for name in ("feeds", "tags", "images", "actions", "carriers"):
+        if len(getattr(body, name)) > LISTED:
+            raise invalid(name, f"at most {LISTED} {name}")
+    for name, urls in (("url", [body.url]), ("icon", [body.icon]), ("images", body.images)):
+        if any(url and not url.lower().startswith(("http://", "https://")) for url in urls):
+            raise invalid(name, f"{name} begins with http:// or https://")
+
+
+def _content(body: NewMessage) -> Content:
+    return Content(
+        title=body.title,
+        body=body.body,
+        format=Format(body.format),
+        summary=body.summary,
+        url=body.url,
+        icon=body.icon,
+        images=tuple(body.images),
+        buttons=tuple(
+            Button(text=action.text, url=action.url, key=action.key, value=action.value) for action in body.actions
+        ),
+        tags=tuple(body.tags),
+    )
+
+
+def _key(call: Call, body: NewMessage) -> IdempotencyKey | None:
+    key = call.request.text_header(b"idempotency-key")
+    if not key:
+        return None
+    if len(key) > KEY_CHARACTERS or not key.isprintable():
+        raise ApiError("bad_request", f"an Idempotency-Key has at most {KEY_CHARACTERS} printable characters")
+    caller = call.who
+    return IdempotencyKey(
+        scope=f"native:{caller.credential or caller.person}",
+        key=key,
+        keep_s=KEEP_S,
+        fingerprint=hashlib.sha256(msgspec.json.encode(body)).hexdigest(),
+    )

@@ -41,10 +41,9 @@ class Lines:
         path = ""
         for place, part in enumerate(parts):
             path = f"{path}.{part}" if path else part
-            last = place == len(parts) - 1
-            if last and many:
+            self._lines.setdefault(path, line)
+            if many and place == len(parts) - 1:
                 self._counts[path] = self._counts.get(path, -1) + 1
-                self._lines.setdefault(path, line)
             if path in self._counts:
                 path = f"{path}[{self._counts[path]}]"
         self._lines.setdefault(path, line)

@@ -86,6 +86,8 @@ class Desk:
 
         Keys that came from elsewhere (a person's own settings, what a dialect keeps) stay.
         """
+        # As it will be read back: JSON knows no tuples.
+        wanted = msgspec.json.decode(msgspec.json.encode(wanted))
         self.named.setdefault(thing, []).extend(f"{group}.{key}" for key in wanted)
         before = set(self.named_before.get(thing, ()))
         kept = {key: value for key, value in stored.items() if f"{group}.{key}" not in before}

@@ -41,6 +41,7 @@ class NativeApi:
     def __init__(
         self,
         context: Context,
+        callers: Callers,
         carriers: Carriers,
         kinds: Callable[[], Sequence[KindWords]],
         metrics: Metrics,
@@ -48,13 +49,12 @@ class NativeApi:
     ) -> None:
         files = FilesApi(context)
         encoder = ItemEncoder(files.url)
-        self.callers = Callers(context)
         self.hub = Hub(context.store.inbox, context.bell, context.clock, encoder, context.settings.poll_s)
         self.presence = Presence(context.store.sessions, context.bell, context.clock, context.mint)
         self._takings = Takings(context.store, context.clock, context.mint)
-        self._streams = Streams(context, self.callers, self.hub, self.presence, self._takings)
+        self._streams = Streams(context, callers, self.hub, self.presence, self._takings)
         self.operations: tuple[Operation, ...] = (
-            *AccountApi(context, self.callers, self.presence).operations(),
+            *AccountApi(context, callers, self.presence).operations(),
             *InboxApi(context, self.hub, encoder, self._takings).operations(),
             *self._streams.operations(),
             *MessagesApi(context).operations(),
@@ -63,9 +63,9 @@ class NativeApi:
             *SpaceApi(context, carriers, kinds).operations(),
         )
         self._routes: tuple[Routed, ...] = (
-            *Guard(self.callers).routes(self.operations),
+            *Guard(callers).routes(self.operations),
             *Docs(self.operations, __version__).routes(),
-            *Probes(context, self.callers, metrics).routes(),
+            *Probes(context, callers, metrics).routes(),
             *files.routes(),
             *pages,
         )

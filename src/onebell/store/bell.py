@@ -1,11 +1,14 @@
 """The bell of this process: tells every listener at once."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from onebell.core.bell import Changed, ConfigChanged, Due, Kick, N, NewEntries, Note
+
+if TYPE_CHECKING:
+    from onebell.store.nats_bell import NatsBell
 
 log = structlog.get_logger()
 
@@ -35,3 +38,13 @@ class LocalBell:
 
     async def close(self) -> None:
         """Nothing to disconnect from."""
+
+
+def build_bell(nats_url: str) -> "LocalBell | NatsBell":
+    """The bell that the settings name, not yet open."""
+    if not nats_url:
+        return LocalBell()
+    # Imported when chosen: a server that runs alone need not load a client.
+    from onebell.store.nats_bell import NatsBell  # noqa: PLC0415
+
+    return NatsBell(nats_url)

@@ -9,7 +9,7 @@ from onebell.core.render import Forms, as_paragraph
 ELLIPSIS = "…"
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a carrier takes; 0 = no limit. Stands in its manifest."""
 
     title_bytes: int = 0

@@ -9,14 +9,16 @@ import typer
 import uvloop
 
 from onebell import control, log
-from onebell.app import Application, serve_until_stopped
+from onebell.app import Application
 from onebell.backup import restore as restore_backup
+from onebell.clock import SystemClock
 from onebell.commands import execute
 from onebell.control import Call, Reply
 from onebell.errors import OnebellError
 from onebell.lock import AlreadyRunning, DataLock
+from onebell.serving import serve as run_node
 from onebell.settings import Settings, load
-from onebell.store.migrate import upgrade
+from onebell.store.engine import open_database
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True, help="onebell: one bell for every push API.")
 token = typer.Typer(no_args_is_help=True, help="API tokens of the native API.")
@@ -39,7 +41,7 @@ def main() -> None:
 
 
 def _settings(data: Path | None, config: Path | None, **overrides: object) -> Settings:
-    return load(config, data=None if data is None else str(data), **overrides)
+    return load(config, overrides={**overrides, "data": None if data is None else str(data)})
 
 
 def _run(settings: Settings, call: Call) -> None:
@@ -73,7 +75,7 @@ def serve(
     settings = _settings(data, config, host=host, port=port)
     log.configure(settings.log_level)
     with DataLock(Path(settings.data)):
-        uvloop.run(serve_until_stopped(settings, demo=demo))
+        uvloop.run(run_node(settings, demo_space=demo))
 
 
 @cli.command()
@@ -166,4 +168,10 @@ def migrate(data: Data = None, config: Config = None) -> None:
     """Bring the database to this version's tables (``serve`` does it by itself)."""
     settings = _settings(data, config)
     with DataLock(Path(settings.data)):
-        print(upgrade(settings))
+        print(asyncio.run(_migrate(settings)))
+
+
+async def _migrate(settings: Settings) -> str:
+    database = await open_database(settings, SystemClock())  # opening brings it up to date
+    await database.close()
+    return f"the {database.kind} database has this version's tables"

@@ -23,12 +23,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data: str = "./data"  # directory for the database, the server key, files, the lock and the control socket
     database_url: str = ""  # postgresql://… for PostgreSQL; empty = SQLite in the data directory
     nats_url: str = ""  # nats://… wakes other nodes at once; empty = they find work by polling
-    secret_key: str = (
-        ""  # server key, 32 bytes as hex or base64; empty = DATA/server.key, made at the first start
-    )
-    node_name: str = (
-        ""  # how this node is called in logs and the node table; empty = host name and process id
-    )
+    secret_key: str = ""  # server key, 32 bytes as hex or base64; empty = DATA/server.key, made at the first start
+    node_name: str = ""  # how this node is called in logs and the node table; empty = host name and process id
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-* headers are believed
     log_level: str = "info"  # debug | info | warning | error
     workers: int = 64  # deliveries in flight on this node at once
@@ -39,7 +35,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     store_latency_ms: float = 0.0  # added to every commit; for benches and fault tests only
 
 
-def load(config: Path | None, environment: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+def load(
+    config: Path | None, environment: Mapping[str, str] | None = None, overrides: Mapping[str, object] | None = None
+) -> Settings:
     """Settings from a TOML file, the environment and explicit overrides (strongest last).
 
     Raises:
@@ -57,7 +55,7 @@ def load(config: Path | None, environment: Mapping[str, str] | None = None, **ov
         value = source.get(_PREFIX + name.upper())
         if value is not None:
             raw[name] = value.split(",") if name == "trusted_proxies" else value
-    raw.update({name: value for name, value in overrides.items() if value is not None})
+    raw.update({name: value for name, value in (overrides or {}).items() if value is not None})
     try:
         return msgspec.convert(raw, Settings, strict=False)
     except msgspec.ValidationError as error:

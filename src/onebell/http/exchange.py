@@ -7,6 +7,9 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+WHOLE_ANSWER = "onebell.whole_answer"
+"""ASGI extension of our own server: ``await scope["extensions"][…](status, headers, body)`` answers in one write."""
+
 
 class BodyTooLarge(Exception):
     """The request body is larger than the area's limit."""
@@ -81,8 +84,12 @@ class Answer:
         self.body = body
         self.headers = headers
 
-    async def send(self, send: Send) -> None:
-        """Write it out with a Content-Length."""
+    async def send(self, scope: Scope, send: Send) -> None:
+        """Write it out with a Content-Length; in one piece where the server can."""
+        whole = scope.get("extensions", {}).get(WHOLE_ANSWER)
+        if whole is not None:
+            await whole(self.status, self.headers, self.body)
+            return
         headers = [*self.headers, (b"content-length", b"%d" % len(self.body))]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
@@ -98,7 +105,7 @@ class StreamAnswer:
         self.chunks = chunks
         self.headers = headers
 
-    async def send(self, send: Send) -> None:
+    async def send(self, _: Scope, send: Send) -> None:
         """Write the pieces as they come."""
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         async for chunk in self.chunks:

@@ -14,6 +14,8 @@ from onebell.http.exchange import Answer, BodyTooLarge, Request, StreamAnswer
 log = structlog.get_logger()
 
 Handler: TypeAlias = Callable[[Request, tuple[str, ...]], Awaitable[Answer | StreamAnswer]]
+Found: TypeAlias = tuple[dict[str, Handler], tuple[str, ...]]
+"""Handlers by method, and the raw values of the pattern's places."""
 WebSocketHandler: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _REST = "{*}"
@@ -47,7 +49,8 @@ class PathTable:
     """Exact paths first, then patterns in order. ``{}`` takes one segment, a last ``{*}`` all that is left."""
 
     def __init__(self, routes: Sequence[Routed]) -> None:
-        self._exact: dict[str, dict[str, Handler]] = {}
+        self.exact: dict[str, dict[str, Handler]] = {}
+        """Handlers by method of the paths without places."""
         self._patterns: dict[str, tuple[tuple[str, ...], dict[str, Handler]]] = {}
         for route in routes:
             methods = self._methods_of(route.pattern)
@@ -55,12 +58,12 @@ class PathTable:
 
     def _methods_of(self, pattern: str) -> dict[str, Handler]:
         if "{" not in pattern:
-            return self._exact.setdefault(pattern, {})
+            return self.exact.setdefault(pattern, {})
         return self._patterns.setdefault(pattern, (tuple(pattern.split("/")), {}))[1]
 
-    def find(self, path: str) -> tuple[dict[str, Handler], tuple[str, ...]] | None:
+    def find(self, path: str) -> Found | None:
         """Handlers by method and the values of the pattern's places; None when no path matches."""
-        if (methods := self._exact.get(path)) is not None:
+        if (methods := self.exact.get(path)) is not None:
             return methods, ()
         segments = path.split("/")
         for pattern, methods in self._patterns.values():
@@ -119,6 +122,19 @@ class Router:
         self._endpoints = dict(endpoints)
         self._tables = {area: PathTable(endpoint.routes()) for area, endpoint in endpoints.items()}
         self._websockets = dict(websockets)
+        # Most requests name a path that is listed: one look, instead of a walk over all areas' patterns.
+        self._listed = {
+            path: (area, (methods, ()))
+            for area, table in self._tables.items()
+            for path, methods in table.exact.items()
+            if area_of(path) == area
+        }
+
+    def _find(self, path: str) -> tuple[str, Found | None]:
+        if (listed := self._listed.get(path)) is not None:
+            return listed
+        area = area_of(path)
+        return area, self._tables[area].find(path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -129,11 +145,11 @@ class Router:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw: bytes = scope["raw_path"]
         path = raw.decode("ascii")
-        area = area_of(path)
+        area, found = self._find(path)
         endpoint = self._endpoints[area]
         request = Request(scope, raw, b"", receive)
         try:
-            answer = await self._dispatch(endpoint, self._tables[area].find(path), request)
+            answer = await self._dispatch(endpoint, found, request)
         except ClientDisconnect:
             return
         except StoreUnavailable as error:
@@ -142,12 +158,12 @@ class Router:
         except Exception as error:
             log.exception("request_failed", area=area, path=path)
             answer = endpoint.failed(request, error)
-        await answer.send(send)
+        await answer.send(scope, send)
 
     async def _dispatch(
         self,
         endpoint: Endpoint,
-        found: tuple[dict[str, Handler], tuple[str, ...]] | None,
+        found: Found | None,
         request: Request,
     ) -> Answer | StreamAnswer:
         if found is None:

@@ -30,7 +30,7 @@ class HttpServer(uvicorn.Server):
         app: ASGIApp,
         settings: Settings,
         stopping: Callable[[], Awaitable[None]],
-        ready: Callable[[str], None],
+        ready: Callable[[str], Awaitable[None]],
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -61,10 +61,15 @@ class HttpServer(uvicorn.Server):
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
+    @property
+    def port(self) -> int:
+        """The port that was really taken."""
+        return int(self.servers[0].sockets[0].getsockname()[1])
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._ready(self.url)
+            await self._ready(self.url)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._stopping()

@@ -1,0 +1,187 @@
+"""Wires everything once; the only file that knows all parts."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Protocol
+
+import structlog
+
+from onebell import directory
+from onebell.api.callers import Callers
+from onebell.api.endpoint import NativeApi
+from onebell.api.space import KindWords
+from onebell.carriers import registry
+from onebell.carriers.accounts import Accounts
+from onebell.carriers.credentials import Credentials
+from onebell.carriers.outbound import Outbound
+from onebell.carriers.rendering import PartRenderer
+from onebell.carriers.tools import CarrierTools
+from onebell.clock import Clock, SystemClock
+from onebell.commands import Tools
+from onebell.console.pages import Pages
+from onebell.console.setup import Setup
+from onebell.core.accept import Accept
+from onebell.core.context import Context
+from onebell.core.dispatch import Dispatcher
+from onebell.core.expand import Expander
+from onebell.dialects.base import Dialect
+from onebell.dialects.easemob import directory as easemob
+from onebell.dialects.easemob.routes import Easemob
+from onebell.dialects.pushgo import directory as pushgo
+from onebell.dialects.pushgo.compat import Compat
+from onebell.dialects.pushgo.routes import PushGo, Rest
+from onebell.dialects.pushplus import directory as pushplus
+from onebell.dialects.pushplus.routes import PushPlus
+from onebell.dialects.ums import directory as ums
+from onebell.dialects.ums.routes import Ums
+from onebell.dialects.wecom import directory as wecom
+from onebell.dialects.wecom.routes import WeCom
+from onebell.http.router import Endpoint, Router
+from onebell.ids import IdMint
+from onebell.metrics import Metrics
+from onebell.settings import Settings
+from onebell.store.base import build_store
+from onebell.store.bell import LocalBell
+from onebell.store.carrier_tokens import CarrierTokens
+from onebell.store.changes import Changes
+from onebell.store.engine import open_database
+from onebell.store.files import open_files
+from onebell.store.limits import SharedLimits
+from onebell.store.lookups import CachedLookups
+from onebell.store.nats_bell import NatsBell
+from onebell.store.nodes import take_number
+from onebell.store.routing import Addressed
+from onebell.store.writer import BatchWriter
+from onebell.vault import ServerVault, server_keys
+
+log = structlog.get_logger()
+
+SECTIONS: directory.Sections = {
+    "pushplus": (pushplus.Section, pushplus.wanted),
+    "wecom": (wecom.Section, wecom.wanted),
+    "pushgo": (pushgo.Section, pushgo.wanted),
+    "ums": (ums.Section, ums.wanted),
+    "easemob": (easemob.Section, easemob.wanted),
+}
+"""The directory file's tables of the dialects that are built."""
+
+
+class Task(Protocol):
+    """Work beside the listener; cancelled at the end."""
+
+    async def run(self) -> None: ...
+
+
+class Application:
+    """One node: its doors open inside ``async with``, its work begins with :meth:`start`."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopped = False
+
+    async def __aenter__(self) -> "Application":
+        settings, clock, stack = self._settings, self._clock, self._stack
+        database = await open_database(settings, clock)
+        stack.push_async_callback(database.close)
+        self._node = await take_number(database, clock, settings.node_name or f"{socket.gethostname()}-{os.getpid()}")
+        stack.push_async_callback(self._node.release)
+        mint = IdMint(clock, self._node.no)
+        vault = ServerVault(server_keys(settings), clock)
+        bell = NatsBell(settings.nats_url) if settings.nats_url else LocalBell()
+        await bell.open()
+        stack.push_async_callback(bell.close)
+        outbound = Outbound(clock=clock)
+        stack.push_async_callback(outbound.close)
+        self.outbound = outbound
+        tokens = Credentials(CarrierTokens(database, vault), clock)
+        self.carriers = Accounts(CarrierTools(outbound=outbound, credentials=tokens, clock=clock))
+        stack.push_async_callback(self.carriers.close)
+        self._lookups = CachedLookups(database, vault, mint, clock, self._addressed)
+        self._lookups.listen(bell)
+        self._limits = SharedLimits(database, clock)
+        self.context = Context(
+            settings=settings,
+            clock=clock,
+            mint=mint,
+            store=build_store(database, Changes(database, mint, clock, vault, bell.ring)),
+            bell=bell,
+            lookups=self._lookups,
+            vault=vault,
+            limits=self._limits,
+            files=open_files(settings, database, mint, clock),
+            accept=Accept(BatchWriter(database, clock, mint, bell), self._lookups, clock, mint),
+        )
+        self.tools = Tools(sections=SECTIONS, carriers=self.carriers)
+        self._wire()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+        await self._stack.aclose()
+
+    def _addressed(self, kind: str) -> Addressed:
+        return Addressed(self.carriers.address_from(kind) or Addressed.OWN.value)
+
+    def _wire(self) -> None:
+        context = self.context
+        metrics = Metrics()
+        callers = Callers(context)
+        self._setup = Setup(context, callers)
+        pages = [*self._setup.routes(), *Pages().routes()]
+        self.native = NativeApi(context, callers, self.carriers, _kinds, metrics, pages)
+        self.dialects: Mapping[str, Dialect] = {
+            dialect.name: dialect
+            for dialect in (PushPlus(context), WeCom(context), Ums(context), PushGo(context), Easemob(context))
+        }
+        endpoints: dict[str, Endpoint] = {
+            **self.dialects,
+            "own": self.native,
+            "prefixes": Compat(context),
+            "rest": Rest(),
+        }
+        self.router = Router(endpoints, self.native.websockets())
+        self._dispatcher = Dispatcher(context, self.carriers, PartRenderer(context, self.outbound))
+        self._expander = Expander(context, self.carriers, registry.kinds())
+
+    def start(self) -> None:
+        """Begin to dispatch, stream, keep; the listener may accept from now on."""
+        parts: Sequence[Task] = (self._lookups, self._limits, self._dispatcher, self._expander, self.native)
+        self._tasks = [asyncio.create_task(part.run(), name=type(part).__name__) for part in parts]
+        self._tasks.append(asyncio.create_task(self._node.keep(), name="node"))
+        for task in self._tasks:
+            task.add_done_callback(_report)
+
+    async def setup_link(self, base: str) -> str | None:
+        """The one-time set-up link; None once it was used."""
+        return await self._setup.link(base)
+
+    async def stop(self) -> None:
+        """Let what is under way end, for as long as the settings allow; then everything stops."""
+        if self._stopped or not self._tasks:
+            return
+        self._stopped = True
+        await self._dispatcher.drain(self._settings.drain_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("task_ended", task=task.get_name(), exc_info=error)
+
+
+def _kinds() -> list[KindWords]:
+    manifests = [registry.manifest(kind) for kind in registry.kinds()]
+    return [
+        KindWords(kind=manifest.kind, secret_fields=manifest.secret_fields, manifest=manifest) for manifest in manifests
+    ]

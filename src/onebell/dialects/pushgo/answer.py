@@ -1,10 +1,10 @@
 """Everything PushGo can say: the envelope, its problem object and every code and text (sheet pushgo §1.3, §1.4)."""
 
-import secrets
 from typing import Any
 
 import msgspec
 
+from onebell import ids
 from onebell.errors import Busy, StoreUnavailable
 from onebell.http.exchange import Answer, Request
 
@@ -136,12 +136,12 @@ def ok(channel_id: str, op_id: str, message_id: str, thing_id: str | None) -> An
         f'{{"success":true,"data":{{"channel_id":"{channel_id}","op_id":"{op_id}","message_id":"{message_id}",'
         f'{thing}"accepted":true}},"error":null,"error_code":null}}'
     )
-    return Answer(200, body.encode(), [_JSON, _request_id(secrets.token_hex(16))])
+    return Answer(200, body.encode(), [_JSON, _request_id(ids.hex32())])
 
 
 def rejected(request: Request, why: Failure) -> Answer:
     """The envelope of a failure on ``/message`` and the compat entries: null keys are written."""
-    request_id = secrets.token_hex(16)
+    request_id = ids.hex32()
     locale = locale_of(request.text_header(b"accept-language"))
     value = {
         "success": False,
@@ -155,7 +155,7 @@ def rejected(request: Request, why: Failure) -> Answer:
 
 def rejected_briefly(request: Request, why: Failure) -> Answer:
     """The envelope of a failure elsewhere: null keys are left out, as upstream does (sheet §9.1)."""
-    request_id = secrets.token_hex(16)
+    request_id = ids.hex32()
     locale = locale_of(request.text_header(b"accept-language"))
     value: dict[str, Any] = {"success": False, "error": why.error}
     if why.code is not None:
@@ -172,18 +172,18 @@ def route_not_found() -> Answer:
         "error_code": _ROUTE_NOT_FOUND.code,
         "problem": _problem(_ROUTE_NOT_FOUND, "en"),
     }
-    return _failure(404, value, secrets.token_hex(16), "en")
+    return _failure(404, value, ids.hex32(), "en")
 
 
 def method_not_allowed(allowed: tuple[str, ...]) -> Answer:
     """A known path with another method: an empty body."""
     allow = ", ".join(sorted(allowed)).encode()
-    return Answer(405, b"", [(b"allow", allow), _request_id(secrets.token_hex(16))])
+    return Answer(405, b"", [(b"allow", allow), _request_id(ids.hex32())])
 
 
 def plain(why: PlainRejected) -> Answer:
     """What upstream's web framework says itself."""
-    return Answer(why.status, why.text.encode(), [_TEXT, _request_id(secrets.token_hex(16))])
+    return Answer(why.status, why.text.encode(), [_TEXT, _request_id(ids.hex32())])
 
 
 def failure_of(error: Exception) -> Failure:

@@ -52,7 +52,7 @@ class Submitter:
         submission = Submission(
             space=bot.space,
             dialect="wecom",
-            public_id=ids.wecom_id("bp") if targets.blackboards else ids.native_id(),
+            public_id=ids.wecom_id("bp") if targets.blackboards else ids.hex32(),
             sender=Sender(party=sender, kind=PartyKind.BOT, name=bot.name),
             audience=audience,
             parts=(await self._part(bot, told, checked, mentions),),

@@ -3,7 +3,9 @@
 import asyncio
 import sqlite3
 import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +18,8 @@ from onebell.store.engine import Database, open_database
 from onebell.store.schema import guard, member
 from onebell.store.sqlite import DamagedDatabase, SqliteDriver, refuse_network
 
+T = TypeVar("T")
+
 
 def put(key: str, used: int = 1):
     return lambda connection: connection.execute(guard.insert().values(space_id=1, key=key, used=used))
@@ -23,6 +27,16 @@ def put(key: str, used: int = 1):
 
 def keys(connection: sa.Connection) -> list[str]:
     return list(connection.execute(sa.select(guard.c.key).order_by(guard.c.key)).scalars())
+
+
+async def until_available(call: Callable[[], Awaitable[T]]) -> T:
+    """Try until the store has found its server again."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await call()
+            except StoreUnavailable:
+                await asyncio.sleep(0.1)
 
 
 async def test_a_write_is_there_for_the_next_read(database: Database) -> None:
@@ -140,15 +154,9 @@ async def test_a_restarted_server_is_found_again(cluster: Cluster) -> None:
     finally:
         cluster.start()
 
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                await database.write(put("after"))
-            except StoreUnavailable:
-                await asyncio.sleep(0.1)
-            else:
-                break
-    assert await database.read(keys) == ["after", "before"]
+    await until_available(lambda: database.write(put("after")))
+    found = await until_available(lambda: database.read(keys))
+    assert found == ["after", "before"]
     await database.close()
 
 
@@ -256,3 +264,33 @@ def test_local_disks_are_taken(tmp_path: Path) -> None:
     mounts = f"server:/x / nfs rw 0 0\n/dev/sda1 {tmp_path} ext4 rw 0 0\n"
 
     refuse_network(tmp_path / "data", mounts)
+
+
+async def test_a_hanging_store_does_not_fill_the_memory(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a number of reads and writes that wait, the next is refused at once; the others come through."""
+    monkeypatch.setattr("onebell.store.engine.QUEUE_LIMIT", 10)
+    hang, release = threading.Event(), threading.Event()
+
+    def wait(connection: sa.Connection) -> None:
+        hang.set()
+        release.wait(10)
+
+    reads = [asyncio.ensure_future(database.read(wait)) for _ in range(30)]
+    writes = [asyncio.ensure_future(database.write(wait)) for _ in range(30)]
+    await asyncio.to_thread(hang.wait, 10)
+    release.set()
+    results = [await asyncio.gather(*some, return_exceptions=True) for some in (reads, writes)]
+
+    for some in results:
+        refused = [result for result in some if isinstance(result, StoreUnavailable)]
+        assert 0 < len(refused) <= 20
+        assert all(result is None or isinstance(result, StoreUnavailable) for result in some)
+
+
+@pytest.mark.postgres
+async def test_a_server_that_is_away_at_the_start(cluster: Cluster) -> None:
+    """A store that cannot be reached refuses to open, and says so by its type."""
+    url = cluster.database().replace(f":{cluster.port}/", ":1/")
+
+    with pytest.raises(StoreUnavailable):
+        await open_database(Settings(database_url=url), SystemClock())

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,22 +21,23 @@ import structlog
 from onebell.clock import Clock
 from onebell.errors import OnebellError, StoreUnavailable
 from onebell.settings import Settings
-from onebell.store.workers import Job, Writer
+from onebell.store.workers import DOWN_S, Job, Writer
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[sa.Connection], T]
 
-READERS = 4
 QUEUE_LIMIT = 10_000
-"""Writes that may wait at once: a database that hangs must not fill the memory (RELIABILITY R5)."""
+"""Writes, and reads, that may wait at once: a database that hangs must not fill the memory (RELIABILITY R5)."""
 
 
 class Driver(Protocol):
     """What differs between the engines. Everything here runs on store threads and may block."""
 
     kind: str
+    readers: int
+    """Threads that read at the same time."""
     writers: int
     """Threads that write at the same time."""
     joins: int
@@ -95,6 +97,8 @@ class Database:
         self._local = threading.local()
         self._read_connections: list[sa.Connection] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._reading = 0
+        self._down_until = 0.0
 
     @property
     def kind(self) -> str:
@@ -118,7 +122,7 @@ class Database:
             StoreUnavailable: the database is not there or cannot be opened.
         """
         self._loop = asyncio.get_running_loop()
-        self._readers = ThreadPoolExecutor(READERS, "store-reader")
+        self._readers = ThreadPoolExecutor(self._driver.readers, "store-reader")
         try:
             await self._loop.run_in_executor(self._readers, self._prepare)
         except BaseException:
@@ -154,7 +158,13 @@ class Database:
         """
         if self._loop is None or self._readers is None:
             raise StoreUnavailable("the store is not open")
-        return await self._loop.run_in_executor(self._readers, self._read, work)
+        if self._reading >= QUEUE_LIMIT:
+            raise StoreUnavailable("too many reads wait")
+        self._reading += 1
+        try:
+            return await self._loop.run_in_executor(self._readers, self._read, work)
+        finally:
+            self._reading -= 1
 
     async def write(self, work: Work[T]) -> T:
         """Run ``work`` in a transaction and return its result once that is committed.
@@ -193,9 +203,18 @@ class Database:
     def _reader(self) -> sa.Connection:
         connection: sa.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = self._driver.connect_reader()
+            connection = self._local.connection = self._connect_reader()
             self._read_connections.append(connection)
         return connection
+
+    def _connect_reader(self) -> sa.Connection:
+        if time.monotonic() < self._down_until:
+            raise StoreUnavailable("the database is gone")
+        try:
+            return self._driver.connect_reader()
+        except Exception:
+            self._down_until = time.monotonic() + DOWN_S
+            raise
 
     def _forget_reader(self) -> None:
         connection = self._local.connection
@@ -211,6 +230,8 @@ class Database:
                 return work(connection)
             finally:
                 self._end_read(connection)
+        except OnebellError:
+            raise
         except Exception as error:
             if not self._driver.is_unavailable(error):
                 raise

@@ -22,7 +22,8 @@ class PostgresDriver:
     """The engine of servers that outgrew one machine."""
 
     kind = "postgresql"
-    writers = 4
+    readers = 8
+    writers = 6  # batches, two that wait for somebody's lock, and the verbs
     joins = 1  # its connections write side by side, so there is little to gain and locks to hold longer
 
     def __init__(self, url: str) -> None:

@@ -49,6 +49,7 @@ class SqliteDriver:
     """The engine of a server that runs alone."""
 
     kind = "sqlite"
+    readers = 4
     writers = 1
     joins = 64
 

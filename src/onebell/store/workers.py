@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-TRIES = 8
+TRIES = 10
 """How often a transaction that lost a deadlock or serialisation conflict is run."""
+LONGEST_PAUSE_S = 0.5
 DOWN_S = 0.5
-"""After a failed connect, writes fail at once for this long instead of each waiting for a time-out."""
+"""After a failed connect, work fails at once for this long instead of each waiting for a time-out."""
 
 
 class Job(Protocol):
@@ -117,7 +118,8 @@ class Writer(threading.Thread):
                 raise
             except Exception as error:
                 if self._driver.is_transient(error) and tried < TRIES:
-                    time.sleep(random.uniform(0, 0.005 * tried))  # noqa: S311 - who lost goes second, no secret
+                    # Who lost goes later; without chance in it the same two would meet again.
+                    time.sleep(random.uniform(0, min(LONGEST_PAUSE_S, 0.005 * 2**tried)))  # noqa: S311
                     continue
                 if not (self._driver.is_unavailable(error) or self._driver.is_transient(error)):
                     raise

@@ -11,14 +11,14 @@ from onebell.core.work import ExpansionPlan, PartPlan
 from onebell.ids import BLOCK, IdMint
 from onebell.store.queueing import execute_many, inserted, inserter
 from onebell.store.schema import delivery, person, recipient, target
-from onebell.store.spread import Ids, addressed
+from onebell.store.spread import People, addressed
 
 _quiet = msgspec.json.Decoder(QuietHours | None).decode
 
 
-def write_deliveries(connection: sa.Connection, plan: ExpansionPlan, people: Ids, now_ms: int, mint: IdMint) -> bool:
+def write_deliveries(connection: sa.Connection, plan: ExpansionPlan, people: People, mint: IdMint) -> bool:
     """Write one page's deliveries; an address gets a message once, however many people stand behind it."""
-    wrote = [_Fan(connection, plan, part, people, now_ms, mint).write() for part in plan.parts]
+    wrote = [_Fan(connection, plan, part, people, mint).write() for part in plan.parts]
     return any(wrote)
 
 
@@ -30,8 +30,7 @@ class _Fan:
         connection: sa.Connection,
         plan: ExpansionPlan,
         part: PartPlan,
-        people: Ids,
-        now_ms: int,
+        people: People,
         mint: IdMint,
     ) -> None:
         self._connection = connection
@@ -39,7 +38,7 @@ class _Fan:
         self._job = plan.job
         self._part = part
         self._people = people
-        self._now = now_ms
+        self._now = people.now_ms
         self._mint = mint
         self._first = 0
 
@@ -54,7 +53,7 @@ class _Fan:
 
     def _found(self) -> sa.Subquery:
         """(person, account, code, value) of those who have an address."""
-        every = addressed(self._plan, self._part, self._people).subquery("every")
+        every = addressed(self._plan, self._part, self._people.ids).subquery("every")
         return sa.select(every).where(every.c.value.is_not(None), every.c.value != "").subquery("found")
 
     def _targets(self) -> None:
@@ -68,7 +67,7 @@ class _Fan:
             new.c.value,
         ).where(sa.true())
         statement = inserter(self._connection, target).from_select(["space_id", "id", "account_id", "value"], rows)
-        self._connection.execute(statement.on_conflict_do_nothing())
+        inserted(self._connection, statement.on_conflict_do_nothing(), self._people.place)
 
     def _is_known(self, found: sa.Subquery) -> sa.ColumnElement[bool]:
         same = (target.c.account_id == found.c.account, target.c.value == found.c.value)
@@ -106,7 +105,7 @@ class _Fan:
             target.c.space_id == job.space, target.c.account_id == places.c.account, target.c.value == places.c.value
         )
         rows = sa.select(*values.values()).select_from(places.join(target, at)).where(~self._is_sent_already())
-        return inserted(self._connection, sa.insert(delivery).from_select(list(values), rows))
+        return inserted(self._connection, sa.insert(delivery).from_select(list(values), rows), self._people.place)
 
     def _is_sent_already(self) -> sa.ColumnElement[bool]:
         """An earlier page has met somebody with the same address."""
@@ -133,17 +132,18 @@ class _Fan:
         )
         columns = ["space_id", "delivery_id", "person_id"]
         insert = inserter(self._connection, recipient).from_select(columns, shared).on_conflict_do_nothing()
-        if inserted(self._connection, insert) == 0:
+        if inserted(self._connection, insert, self._people.place) == 0:
             return
         alone = sa.select(delivery.c.space_id, delivery.c.id, delivery.c.person_id).select_from(
             found.join(target, at).join(delivery, sent)
         )
         alone = alone.where(delivery.c.person_id != 0, delivery.c.person_id != found.c.person)
         first = inserter(self._connection, recipient).from_select(columns, alone).on_conflict_do_nothing()
-        if inserted(self._connection, first) > 0:
+        if inserted(self._connection, first, self._people.place) > 0:
             ids = sa.select(alone.subquery().c.id)
             self._connection.execute(
-                sa.update(delivery).where(delivery.c.space_id == job.space, delivery.c.id.in_(ids)).values(person_id=0)
+                sa.update(delivery).where(delivery.c.space_id == job.space, delivery.c.id.in_(ids)).values(person_id=0),
+                self._people.place,
             )
 
     def _own(self) -> tuple[sa.ColumnElement[bool], ...]:

@@ -1,6 +1,6 @@
 """Small pieces that statements of several verb groups are made of."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,6 +28,6 @@ def execute_many(connection: sa.Connection, statement: sa.Executable, rows: Sequ
         connection.execute(statement, rows)
 
 
-def inserted(connection: sa.Connection, statement: sa.Insert) -> int:
+def inserted(connection: sa.Connection, statement: sa.Insert, values: Mapping[str, Any]) -> int:
     """How many rows an ``INSERT … SELECT`` wrote."""
-    return connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount
+    return connection.execute(statement.execution_options(preserve_rowcount=True), values).rowcount

@@ -8,22 +8,22 @@ from onebell.core.events import EventKind
 from onebell.core.work import ExpansionPlan, PartPlan
 from onebell.ids import IdMint
 from onebell.store.schema import event, person
-from onebell.store.spread import Ids, addressed
+from onebell.store.spread import Ids, People, addressed
 
 _Rows = sa.Select[Any]
 
 
-def write_resolution(connection: sa.Connection, plan: ExpansionPlan, people: Ids, now_ms: int, mint: IdMint) -> None:
+def write_resolution(connection: sa.Connection, plan: ExpansionPlan, people: People, mint: IdMint) -> None:
     """One event per person and carrier, however many parts go over it."""
     accounts = tuple({account for part in plan.parts for account in part.accounts})
     told: list[tuple[EventKind, _Rows]] = []
     if plan.names_inbox:
-        told.append((EventKind.RESOLVED, _in_inbox(people)))
+        told.append((EventKind.RESOLVED, _in_inbox(people.ids)))
     if accounts:
-        every = addressed(plan, PartPlan(part=0, accounts=accounts), people).subquery("every")
+        every = addressed(plan, PartPlan(part=0, accounts=accounts), people.ids).subquery("every")
         told += [(EventKind.RESOLVED, _found(every)), (EventKind.UNRESOLVED, _missed(every, plan.job.space))]
     for kind, rows in told:
-        _write(connection, plan, kind, rows, now_ms, mint.block())
+        connection.execute(_events(connection, plan, kind, rows, people.now_ms, mint.block()), people.place)
 
 
 def _in_inbox(people: Ids) -> _Rows:
@@ -55,9 +55,9 @@ def _missed(every: sa.Subquery, space: int) -> _Rows:
     )
 
 
-def _write(
+def _events(
     connection: sa.Connection, plan: ExpansionPlan, kind: EventKind, rows: _Rows, now_ms: int, first: int
-) -> None:
+) -> sa.Insert:
     told = rows.subquery("told")
     is_postgres = connection.dialect.name == "postgresql"
     big = sa.BigInteger
@@ -73,4 +73,4 @@ def _write(
         "created_at": sa.literal(now_ms, big),
     }
     selected = sa.select(*values.values()).select_from(told)
-    connection.execute(sa.insert(event).from_select(list(values), selected))
+    return sa.insert(event).from_select(list(values), selected)

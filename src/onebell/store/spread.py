@@ -7,6 +7,7 @@ condition, so that a page costs its own people and not those that were passed be
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
+import msgspec
 import sqlalchemy as sa
 
 from onebell.core.model import Members, PeopleQuery
@@ -20,26 +21,68 @@ _Tags: TypeAlias = Sequence[tuple[str, str]]
 NAMED_AT_ONCE = 5_000
 """Ids of a black or white list that one page looks at."""
 
+_AFTER: sa.BindParameter[int] = sa.bindparam("p_after", type_=sa.BigInteger)
+_LIMIT: sa.BindParameter[int] = sa.bindparam("p_limit", type_=sa.Integer)
+_NOW: sa.BindParameter[int] = sa.bindparam("p_now", type_=sa.BigInteger)
+_BLACK_END: sa.BindParameter[int] = sa.bindparam("p_black_end", type_=sa.BigInteger)
+_NO_END = (1 << 63) - 1
 
-def next_people(space: int, audience: Members | PeopleQuery, after: int, limit: int, keep: str, now_ms: int) -> Ids:
-    """The ids of the next people of an audience, in order, as the column ``id``."""
+
+class People(msgspec.Struct, frozen=True, kw_only=True):
+    """One page's people: a select, and the values that make it this page."""
+
+    ids: Ids
+    place: dict[str, Any]
+    now_ms: int
+
+
+def next_people(space: int, audience: Members | PeopleQuery, keep: str) -> Ids:
+    """The ids of the next people of an audience, in order, as the column ``id``; made once, run with :func:`place`."""
     match audience:
         case Members():
-            return _members(space, audience, after, limit, keep, now_ms)
+            return _members(space, audience, keep)
         case PeopleQuery():
-            return _matching(space, audience, after, limit, keep, now_ms)
+            return _matching(space, audience, keep)
 
 
-def _members(space: int, audience: Members, after: int, limit: int, keep: str, now_ms: int) -> Ids:
+def place(audience: Members | PeopleQuery, after: int, limit: int, now_ms: int) -> dict[str, Any]:
+    """What makes :func:`next_people` a page: where it begins and how long it is."""
+    values: dict[str, Any] = {"p_after": after, "p_limit": limit, "p_now": now_ms}
+    white, black = _lists(audience)
+    if white is not None:
+        values["p_white"] = _window(white, after)
+    if black:
+        near = values["p_black"] = _window(black, after)
+        values["p_black_end"] = near[-1] if len(near) == NAMED_AT_ONCE else _NO_END
+    return values
+
+
+def _lists(audience: Members | PeopleQuery) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
+    """White and black list."""
+    if isinstance(audience, Members):
+        return audience.only or None, ()
+    return audience.include, audience.exclude
+
+
+def _listed(audience: Members | PeopleQuery, who: sa.ColumnElement[int]) -> list[_Condition]:
+    white, black = _lists(audience)
+    conditions: list[_Condition] = []
+    if white is not None:
+        conditions.append(who.in_(sa.bindparam("p_white", expanding=True, type_=sa.BigInteger)))
+    if black:
+        conditions.append(who.not_in(sa.bindparam("p_black", expanding=True, type_=sa.BigInteger)))
+        conditions.append(who <= _BLACK_END)
+    return conditions
+
+
+def _members(space: int, audience: Members, keep: str) -> Ids:
     who = member.c.party_id
-    conditions = [member.c.space_id == space, member.c.feed_id == audience.feed, who > after]
-    if audience.only:
-        conditions.append(who.in_(_window(audience.only, after)))
-    conditions += _online(space, who, keep, now_ms)
-    return sa.select(who.label("id")).where(*conditions).order_by(who).limit(limit)
+    conditions = [member.c.space_id == space, member.c.feed_id == audience.feed, who > _AFTER]
+    conditions += [*_listed(audience, who), *_online(space, who, keep)]
+    return sa.select(who.label("id")).where(*conditions).order_by(who).limit(_LIMIT)
 
 
-def _matching(space: int, query: PeopleQuery, after: int, limit: int, keep: str, now_ms: int) -> Ids:
+def _matching(space: int, query: PeopleQuery, keep: str) -> Ids:
     tags, more = _split_tags(query)
     if tags is not None:
         sources = [_holders(space, one) for one in tags]
@@ -52,13 +95,13 @@ def _matching(space: int, query: PeopleQuery, after: int, limit: int, keep: str,
         sources = [(person.c.id, [person.c.space_id == space])]
     pieces = []
     for who, found in sources:
-        rest = [*found, who > after, *_filters(space, query, more, who, after), *_online(space, who, keep, now_ms)]
-        pieces.append(sa.select(who.label("id")).where(*rest).order_by(who).limit(limit))
+        rest = [*found, who > _AFTER, *_filters(space, query, more, who), *_online(space, who, keep)]
+        pieces.append(sa.select(who.label("id")).where(*rest).order_by(who).limit(_LIMIT))
     if len(pieces) == 1:
         return pieces[0]
     # Each holds the next people under one tag: the next of all are among them.
     several = sa.union(*(sa.select(piece.subquery().c.id) for piece in pieces)).subquery("several")
-    return sa.select(several.c.id).order_by(several.c.id).limit(limit)
+    return sa.select(several.c.id).order_by(several.c.id).limit(_LIMIT)
 
 
 def _split_tags(query: PeopleQuery) -> tuple[_Tags | None, list[_Tags]]:
@@ -81,9 +124,7 @@ def _bearers(space: int, one: tuple[str, str]) -> tuple[sa.ColumnElement[int], l
     return borne.c.person_id, [borne.c.space_id == space, borne.c.key == one[0], borne.c.value == one[1]]
 
 
-def _filters(
-    space: int, query: PeopleQuery, unions: Sequence[_Tags], who: sa.ColumnElement[int], after: int
-) -> list[_Condition]:
+def _filters(space: int, query: PeopleQuery, unions: Sequence[_Tags], who: sa.ColumnElement[int]) -> list[_Condition]:
     conditions = [_has_tag(space, who, tags) for tags in unions]
     conditions += [_has_attribute(space, who, one) for one in query.attributes]
     if query.uids is not None:
@@ -91,14 +132,7 @@ def _filters(
         keys = sorted({uid.lower() for uid in query.uids})
         found = (named.c.space_id == space, named.c.uid_key.in_(keys))
         conditions.append(who.in_(sa.select(named.c.id).where(*found)))
-    if query.include is not None:
-        conditions.append(who.in_(_window(query.include, after)))
-    if query.exclude:
-        near = _window(query.exclude, after)
-        conditions.append(who.not_in(near))
-        if len(near) == NAMED_AT_ONCE:
-            conditions.append(who <= near[-1])
-    return conditions
+    return conditions + _listed(query, who)
 
 
 def _has_tag(space: int, who: sa.ColumnElement[int], tags: _Tags) -> _Condition:
@@ -113,10 +147,10 @@ def _has_attribute(space: int, who: sa.ColumnElement[int], one: tuple[str, str])
     return sa.select(1).where(borne.c.space_id == space, *same).exists()
 
 
-def _online(space: int, who: sa.ColumnElement[int], keep: str, now_ms: int) -> list[_Condition]:
+def _online(space: int, who: sa.ColumnElement[int], keep: str) -> list[_Condition]:
     if keep != "while_online":
         return []
-    live = (session.c.space_id == space, session.c.mailbox_id == who, session.c.lease_until > now_ms)
+    live = (session.c.space_id == space, session.c.mailbox_id == who, session.c.lease_until > _NOW)
     return [sa.select(1).where(*live).exists()]
 
 
@@ -127,15 +161,9 @@ def _window(ids: Iterable[int], after: int) -> list[int]:
 
 def passed(audience: Members | PeopleQuery, after: int) -> int | None:
     """Where an empty page stands when a list was looked at in part; ``None`` = nobody is left."""
-    ends = []
-    if isinstance(audience, Members):
-        lists: list[tuple[int, ...]] = [audience.only]
-    else:
-        lists = [audience.include or (), audience.exclude]
-    for ids in lists:
-        near = _window(ids, after)
-        if len(near) == NAMED_AT_ONCE:
-            ends.append(near[-1])
+    white, black = _lists(audience)
+    windows = [_window(ids, after) for ids in (white or (), black)]
+    ends = [near[-1] for near in windows if len(near) == NAMED_AT_ONCE]
     return min(ends) if ends else None
 
 

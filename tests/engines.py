@@ -96,6 +96,12 @@ class Cluster:
         self._create_database(name, template=_TEMPLATE)
         return self.url(name)
 
+    def copy_of(self, url: str) -> str:
+        """The URL of a copy of a database that nobody has open."""
+        name = f"test_{next(self._numbers)}"
+        self._create_database(name, template=url.rsplit("/", 1)[1])
+        return self.url(name)
+
     def empty_database(self) -> str:
         """The URL of a new database without tables."""
         name = f"test_{next(self._numbers)}"

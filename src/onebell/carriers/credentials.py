@@ -63,7 +63,7 @@ class Credentials:
                     return token
                 now = self._clock.now_ms()
                 if await self._store.lease(*key, now, now + round(LEASE_S * 1000)):
-                    return await self._refresh(key, fetch)
+                    return await self._refresh(key, fetch, refused)
                 await asyncio.sleep(LOOK_S)
         raise TokenUnavailable(f"the token of {account.code} is being refreshed elsewhere")
 
@@ -73,8 +73,12 @@ class Credentials:
             return ""
         return found.value
 
-    async def _refresh(self, key: tuple[int, int, str], fetch: Fetch) -> str:
+    async def _refresh(self, key: tuple[int, int, str], fetch: Fetch, refused: str) -> str:
         try:
+            # Looked at again under the lease: another node may have finished between our look and our lease.
+            if token := await self._valid(key, refused):
+                await self._store.release(*key)
+                return token
             fresh = await fetch()
         except BaseException:
             # Shielded: a cancelled send must not leave the lock to its lease.

@@ -137,6 +137,7 @@ class _Reader:
         self._people: dict[str, WantedPerson] = {}
         self._carriers: dict[str, WantedCarrier] = {}
         self._skipped: set[str] = set()
+        self._broken: set[str] = set()  # uids and codes of tables with findings: what refers to them is no finding
         self._foreign_people: dict[str, str] = {}
         self._foreign_carriers: dict[str, str] = {}
 
@@ -231,6 +232,7 @@ class _Reader:
         for where, raw in self._tables("people"):
             table = self._findings.convert(where, raw, PersonTable)
             if table is None or not self._checked(check_person, table, where):
+                self._broken.add(str(raw.get("uid")).lower())
                 continue
             if table.uid.lower() in self._people:
                 self._findings.problem(f"{where}.uid", f"{table.uid} is there twice, compared without case")
@@ -240,6 +242,7 @@ class _Reader:
         for where, raw in self._tables("carriers"):
             table = self._findings.convert(where, raw, CarrierTable)
             if table is None or not self._checked(check_carrier, table, where):
+                self._broken.add(str(raw.get("code")))
                 continue
             if table.code in self._carriers or table.code in self._skipped:
                 self._findings.problem(f"{where}.code", f"{table.code} is there twice")
@@ -288,7 +291,7 @@ class _Reader:
 
     def _named(self, uid: str, where: str) -> WantedPerson | None:
         person = self._people.get(uid.lower())
-        if person is None:
+        if person is None and uid.lower() not in self._broken:
             self._findings.problem(f"{where}.person", f"{uid} is not among [[people]]")
         return person
 
@@ -301,12 +304,12 @@ class _Reader:
         if code in self._skipped:
             self._findings.warning(where, f"the carrier {code} is skipped, and this with it")
             return False
-        if code not in self._carriers and code != "inbox":
+        if code not in self._carriers and code not in self._broken and code != "inbox":
             self._foreign_carriers.setdefault(code, where)
         return True
 
     def _refer(self, uid: str, where: str) -> None:
-        if uid and uid.lower() not in self._people:
+        if uid and uid.lower() not in self._people and uid.lower() not in self._broken:
             self._foreign_people.setdefault(uid.lower(), where)
 
     # ------------------------------------------------------------ sections

@@ -44,6 +44,7 @@ async def database(store_settings: Settings) -> AsyncIterator[Database]:
 _ADDRESSED = {
     "smtp": Addressed.EMAIL,
     "sms": Addressed.PHONE,
+    "webhook": Addressed.ACCOUNT,
     "wecom_bot": Addressed.ACCOUNT,
     "wecom_app": Addressed.OWN,
 }

@@ -27,13 +27,14 @@ class ServerProcess:
         """Start and wait until it accepts."""
         self._data.mkdir(parents=True, exist_ok=True)
         arguments = ["-m", "onebell", "serve", "--demo", "--port", str(self._port), "--data", str(self._data)]
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *arguments,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=(self._data / "server.log").open("a"),
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **self._environment},
-        )
+        with (self._data / "server.log").open("a") as errors:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *arguments,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self._environment},
+            )
         ready = asyncio.get_running_loop().create_future()
         self._reading = asyncio.create_task(self._read(ready))
         async with asyncio.timeout(START_S):

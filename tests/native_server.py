@@ -166,10 +166,13 @@ async def native_server(settings: Settings, web: Path, *, apply: bool = True) ->
     router = Router(dict.fromkeys(areas, api), api.websockets())
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
+    async def listening(at: str) -> None:
+        ready.set_result(at)
+
     async def stopping() -> None:
         running.cancel()
 
-    server = HttpServer(router, msgspec.structs.replace(settings, port=0, drain_s=1), stopping, ready.set_result)
+    server = HttpServer(router, msgspec.structs.replace(settings, port=0, drain_s=1), stopping, listening)
     running = asyncio.create_task(api.run())
     serving = asyncio.create_task(server.serve())
     url = await ready

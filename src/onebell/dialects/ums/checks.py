@@ -62,7 +62,7 @@ async def parts_of(context: Context, channel: Channel, call: Call) -> tuple[Part
     """One part per element, for the carrier account that serves its type.
 
     Raises:
-        Rejected: the group may not use that type, or its account is switched off.
+        Rejected: the group may not use that type, or its account is gone or switched off.
     """
     served = {kind: await _account_of(context, channel, kind) for kind in sorted(call.kinds)}
     return tuple(_part(kind, element, *served[kind]) for kind, element in call.elements)
@@ -76,10 +76,7 @@ async def _account_of(context: Context, channel: Channel, kind: str) -> tuple[st
     if use.carrier == INBOX:
         return INBOX, INBOX
     account = await context.lookups.carrier(channel.space, use.carrier)
-    if account is None:
-        # Authorised, but its carrier is not there (yet): the message is taken, its targets fail (type 1).
-        return use.carrier, ""
-    if not account.enabled:
+    if account is None or not account.enabled:
         raise _not_authorised(kind)
     return account.code, account.kind
 
@@ -98,7 +95,7 @@ def _part(kind: str, element: dict[str, Any], account: str, account_kind: str) -
     return Part(
         content=content_of(kind, element),
         carriers=(account,),
-        native={native: element} if native and kind not in RENDERED else {},
+        native={} if kind in RENDERED else {native: element},
     )
 
 

@@ -207,7 +207,7 @@ async def test_accounts_tell_the_core_what_manifests_say(outbound: Outbound) -> 
 
     assert accounts.limits("wecom_bot").per_minute == 20
     assert accounts.max_age_s("smtp") == 172_800
-    assert [accounts.address_from(kind) for kind in ("smtp", "webhook", "pigeon")] == ["email", "", ""]
+    assert [accounts.address_from(kind) for kind in ("smtp", "webhook", "pigeon")] == ["email", "account", ""]
     assert accounts.limits("pigeon") == Limits()
     assert accounts.max_age_s("pigeon") > 0
     with pytest.raises(NotFound):

@@ -82,12 +82,12 @@ class Accounts:
             return _DEFAULT_AGE_S
 
     def address_from(self, kind: str) -> str:
-        """``email`` or ``phone`` where a person's own serves; else empty."""
+        """``email`` or ``phone``: a person's own serves; ``account``: it is its only address; else empty."""
         try:
             address = registry.manifest(kind).address
         except NotFound:
             return ""
-        return address.value if address in {AddressKind.EMAIL, AddressKind.PHONE} else ""
+        return "" if address is AddressKind.OWN else address.value
 
 
 def _same(one: CarrierAccount, other: CarrierAccount) -> bool:

@@ -107,3 +107,10 @@ def test_a_huge_number_can_be_stored() -> None:
     """Numbers beyond 64 bits in unknown fields stay readable where the original is kept."""
     told = read(b'{"msgtype":"text","chatid":1,"x":' + b"9" * 400 + b"}")
     assert msgspec.json.decode(msgspec.json.encode(told.raw))["x"] == "9" * 400
+
+
+def test_a_broken_body_of_a_million_values_is_not_read() -> None:
+    """The tolerant way is not for floods; strict JSON of any size is read."""
+    flood = b'{"msgtype":"text","x":[' + b"1," * 30_000 + b"1]}"
+    assert read(flood).body.msgtype == "text"
+    assert read(flood[:-1] + b",}") == Read(Body(), {}, wrong_json=True)

@@ -14,6 +14,8 @@ from onebell.dialects.wecom.bot import Bot
 from onebell.ids import UID
 
 CHATIDS = 100
+IDS_READ = 10_000
+"""Ids of a joined list that are looked at, doubles counted; what follows is one id that nobody has."""
 
 _ON_BLACKBOARDS = frozenset({"text", "markdown", "image"})
 _GROUPS = (FeedKind.GROUP,)
@@ -77,7 +79,7 @@ async def targets_of(lookups: Lookups, bot: Bot, body: Body) -> Targets:
     kinds = _BROADCAST.get(chatid)
     if kinds is not None:
         return await _broadcast(lookups, bot, kinds, body.msgtype)
-    chatids = tuple(dict.fromkeys(part for text in chatid.split("|") if (part := text.strip())))
+    chatids = tuple(dict.fromkeys(_ids(chatid)))
     if len(chatids) > CHATIDS:
         raise Rejected(answer.too_many("chatid", CHATIDS))
     return (await _named(lookups, bot, chatids, body.msgtype)).some()
@@ -155,4 +157,8 @@ def visible_uids(body: Body, targets: Targets) -> tuple[str, ...]:
     """Who alone may see it; empty = everybody. Counts only with exactly one group or blackboard (sheet §2.2)."""
     if not targets.names_one_feed:
         return ()
-    return tuple(part for text in body.visible_to_user.split("|") if (part := text.strip()))
+    return tuple(_ids(body.visible_to_user))
+
+
+def _ids(joined: str) -> list[str]:
+    return [part for text in joined.split("|", IDS_READ) if (part := text.strip())]

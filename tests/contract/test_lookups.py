@@ -101,6 +101,14 @@ async def test_a_known_answer_needs_no_wait(store: Store, space: int, lookups: C
     assert answered.value.value.value == "good"
 
 
+async def test_a_long_value_is_found_too(store: Store, space: int, lookups: CachedLookups):
+    """Values of any length are issued and found."""
+    for length in (1, 128, 129, 4096):
+        made = await store.credentials.issue(space, "ums", "channel", "v" * length)
+        for _ in range(2):
+            assert await lookups.credential("ums", "channel", "v" * length) == made
+
+
 async def test_a_change_is_seen_at_once_where_the_bell_rings(store: Store, space: int, lookups: CachedLookups):
     """After a change on this node the next lookup shows it, also where "none" was remembered."""
     assert await lookups.person_by_uid(space, "alice") is None
@@ -320,5 +328,6 @@ async def test_a_flood_of_unknown_tokens_stays_bounded(
     monkeypatch.setattr("onebell.store.lookups.ANSWERS", 40)
     lookups = another(changes, database)
     for number in range(200):
-        assert await lookups.credential("pushplus", "token", f"made up {number}") is None
+        assert await lookups.credential("pushplus", "token", f"made up {number}" * 1000) is None
     assert len(lookups._answers) <= 40
+    assert all(len(repr(key)) < 500 for key in [*lookups._answers._young, *lookups._answers._old])

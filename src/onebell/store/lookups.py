@@ -54,6 +54,8 @@ ANSWERS = 50_000
 """Answers kept at once, over all spaces; what was not asked for lately goes first."""
 MEMBERSHIPS = 500
 """Memberships kept at once; each may name a thousand members."""
+SHORT = 128
+"""Characters of an issued value: longer ones are what somebody made up."""
 CHECK_S = 1.0
 """How often versions are compared: no node's view is staler, bell or not."""
 _MISSING: Any = object()
@@ -155,9 +157,11 @@ class CachedLookups:
         raise NotFound(f"space {space}")
 
     async def credential(self, dialect: str, kind: str, value: str) -> Credential | None:
-        digest = self._vault.digest(dialect, kind, value)
+        # A digest costs more than all else here; only what could fill the memory is kept by it.
+        name = value if len(value) <= SHORT else self._vault.digest(dialect, kind, value)
         place = await self._answer(
-            (digest, self._generation), lambda connection: credentials.found_by(connection, digest)
+            ("issued", self._generation, dialect, kind, name),
+            lambda connection: credentials.found_by(connection, self._vault.digest(dialect, kind, value)),
         )
         return None if place is None else await self.credential_by_id(*place)
 

@@ -122,6 +122,22 @@ def test_html_becomes_readable_text() -> None:
     assert forms.summary == "标题 a b c d • x • y 3. p 4. q k | v 1 | 2 keep this link https://a.test [图]"
 
 
+@pytest.mark.parametrize(
+    ("body", "written_in"),
+    [
+        ('<a href="http://192.168.1.2/x">x</a>', Format.HTML),
+        ("[x](http://192.168.1.2/x)", Format.MARKDOWN),
+        ("[x](http://192.168.1.2/x)", Format.WECOM_MARKDOWN),
+    ],
+)
+def test_plain_http_links_are_words(body: str, written_in: Format) -> None:
+    """Only https: and mailto: can be pressed, but the text still says where a link to http: leads."""
+    forms = render(Content(body=body, format=written_in))
+
+    assert "href=" not in forms.html
+    assert forms.text == "x (http://192.168.1.2/x)"
+
+
 def test_the_summary_is_one_line_of_two_hundred_characters() -> None:
     """Sheet pushplus §4: tags stripped, blanks collapsed, first 200 characters; a given summary wins."""
     long = "字" * 300

@@ -81,7 +81,7 @@ def strict(allow_callbacks: Sequence[str] = ()) -> Policy:
 
 
 def named(url: str) -> Policy:
-    """For a URL that the operator himself wrote down (a callback in the directory file): its origin, and public ones."""
+    """For a URL that the operator himself wrote down, such as a callback in the directory file: its origin is open."""
     return Policy(origins=frozenset(filter(None, (origin_of(url),))))
 
 

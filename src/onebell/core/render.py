@@ -45,15 +45,15 @@ def render(
         case Format.TEXT:
             html, text, markdown = as_paragraph(body), body, _escaped_markdown(body)
         case Format.HTML:
-            html = sanitized(body)
-            text = text_of(html)
+            html, text = sanitized(body), text_of(sanitize.words(body))
             markdown = _escaped_markdown(text)
         case Format.MARKDOWN:
-            html = sanitized(render_markdown(body))
-            text, markdown = text_of(html), body
+            source = render_markdown(body)
+            html, text, markdown = sanitized(source), text_of(sanitize.words(source)), body
         case Format.WECOM_MARKDOWN:
-            html = sanitized(render_wecom(body, names))
-            text, markdown = text_of(html), plain_mentions(without_colors(body), names)
+            source = render_wecom(body, names)
+            html, text = sanitized(source), text_of(sanitize.words(source))
+            markdown = plain_mentions(without_colors(body), names)
     summary = shortened(content.summary) or (shortened(body) if content.format is Format.TEXT else summary_of(html))
     return Forms(
         title=sanitize.one_line(content.title), text=text, html=html, markdown=markdown, summary=_encodable(summary)

@@ -86,7 +86,9 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
     return value
 
 
-def _cleaner(tags: frozenset[str], fixed: Mapping[str, Mapping[str, str]]) -> nh3.Cleaner:
+def _cleaner(
+    tags: frozenset[str], fixed: Mapping[str, Mapping[str, str]], schemes: frozenset[str] = _SCHEMES
+) -> nh3.Cleaner:
     return nh3.Cleaner(
         tags=tags,
         clean_content_tags=_WITH_CONTENT,
@@ -94,13 +96,14 @@ def _cleaner(tags: frozenset[str], fixed: Mapping[str, Mapping[str, str]]) -> nh
         attribute_filter=_attribute,
         link_rel=_REL,
         set_tag_attribute_values=fixed,
-        url_schemes=_SCHEMES,
+        url_schemes=schemes,
         url_relative="deny",
     )
 
 
 _PAGE = _cleaner(_PAGE_TAGS, {"a": {"target": "_blank"}, "img": {"loading": "lazy", "referrerpolicy": "no-referrer"}})
 _MAIL = _cleaner(_TEXT_TAGS, {})
+_WORDS = _cleaner(_TEXT_TAGS, {}, _SCHEMES | {"http"})
 
 
 def page(html: str) -> str:
@@ -111,6 +114,11 @@ def page(html: str) -> str:
 def mail(html: str) -> str:
     """HTML for mail and other services. Cleaning it again changes nothing."""
     return _MAIL.clean(_bounded(html, _TEXT_TAGS))
+
+
+def words(html: str) -> str:
+    """HTML to read plain text out of, never to show: as :func:`mail`, but links to http: keep their address."""
+    return _WORDS.clean(_bounded(html, _TEXT_TAGS))
 
 
 def _bounded(html: str, tags: frozenset[str]) -> str:

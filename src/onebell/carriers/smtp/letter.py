@@ -61,7 +61,7 @@ def bare_mailbox(address: str) -> Mailbox | None:
 
 
 def letter(batch: Batch, address: Address, sender: Mailbox, receiver: Mailbox) -> bytes:
-    """One receiver's mail. The same delivery gives the same Message-ID and the same bytes on every try."""
+    """One receiver's mail. The same delivery has the same Message-ID on every try."""
     message = EmailMessage(policy=_POLICY)
     message["Subject"] = _subject(batch)
     message["From"] = MailAddress(sender.name or _header_text(batch.sender), sender.user, sender.domain)

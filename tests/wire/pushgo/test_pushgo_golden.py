@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from tests.golden import Case, cases, play
+from tests.golden import cases, play
+from tests.running import RunningServer
 
-CASES = cases(Path(__file__).parent)
 
-
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-async def test_golden(server, case: Case) -> None:  # type: ignore[no-untyped-def]
+async def test_golden(server: RunningServer, subtests: pytest.Subtests) -> None:
     """Each golden request gets its golden answer."""
-    await play(server.session, server.url, case)
+    for case in cases(Path(__file__).parent):
+        with subtests.test(case.name, rule=case.rule):
+            await play(server.session, server.url, case)

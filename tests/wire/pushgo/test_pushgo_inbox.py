@@ -3,11 +3,12 @@
 import secrets
 
 from tests.inbox_reader import InboxReader
+from tests.running import RunningServer
 
 CHANNEL = {"channel_id": "06J0FZG1Y8XGG14VTQ4Y3G10MR", "password": "channel-password"}
 
 
-async def test_a_message_is_read_in_the_inbox(server) -> None:  # type: ignore[no-untyped-def]
+async def test_a_message_is_read_in_the_inbox(server: RunningServer) -> None:
     """Whoever subscribes a channel in the directory file reads it in his inbox."""
     alice = await InboxReader.sign_in(server.session, server.url, "alice", "alice-password")
     title = secrets.token_hex(8)
@@ -29,7 +30,7 @@ async def test_a_message_is_read_in_the_inbox(server) -> None:  # type: ignore[n
     assert "<strong>92%</strong>" in item["html"]
 
 
-async def test_a_compat_message_is_read_in_the_inbox(server) -> None:  # type: ignore[no-untyped-def]
+async def test_a_compat_message_is_read_in_the_inbox(server: RunningServer) -> None:
     """A script for ntfy with a PushGo key reaches the same channel."""
     alice = await InboxReader.sign_in(server.session, server.url, "alice", "alice-password")
     title = secrets.token_hex(8)

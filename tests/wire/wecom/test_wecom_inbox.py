@@ -3,19 +3,21 @@
 import asyncio
 import json
 import secrets
+from typing import Any
 
 from tests.inbox_reader import InboxReader
+from tests.running import RunningServer
 
 PATH = "/cgi-bin/webhook/send?key=633a31f6-7f9c-4bc4-97a0-0ec1eefaaaaa"
 GROUP = "wrkSFfCgAAtMQKg4xqDatM5C9IDHFpTw"
 
 
-async def send(server, **body):  # type: ignore[no-untyped-def]
+async def send(server: RunningServer, **body: Any) -> Any:
     async with server.session.post(server.url + PATH, data=json.dumps(body)) as answer:
         return json.loads(await answer.read())
 
 
-async def test_a_message_is_read_in_the_inbox(server) -> None:  # type: ignore[no-untyped-def]
+async def test_a_message_is_read_in_the_inbox(server: RunningServer) -> None:
     """A markdown message to a group is in a member's inbox within a second, with its group and its mention."""
     alice = await InboxReader.sign_in(server.session, server.url, "alice", "alice-password")
     title = secrets.token_hex(8)
@@ -28,7 +30,7 @@ async def test_a_message_is_read_in_the_inbox(server) -> None:  # type: ignore[n
     assert "@Alice look" in item["text"]
 
 
-async def test_news_is_read_in_the_inbox(server) -> None:  # type: ignore[no-untyped-def]
+async def test_news_is_read_in_the_inbox(server: RunningServer) -> None:
     """News is a list of links with the first article's title."""
     alice = await InboxReader.sign_in(server.session, server.url, "alice", "alice-password")
     title = secrets.token_hex(8)
@@ -39,7 +41,7 @@ async def test_news_is_read_in_the_inbox(server) -> None:  # type: ignore[no-unt
     assert 'href="https://example.test/a"' in item["html"]
 
 
-async def test_case_41_what_was_answered_ok_is_stored_once(server) -> None:  # type: ignore[no-untyped-def]
+async def test_case_41_what_was_answered_ok_is_stored_once(server: RunningServer) -> None:
     """Of equal bodies at once each is stored once or refused with 45033, never both."""
     alice = await InboxReader.sign_in(server.session, server.url, "alice", "alice-password")
     title = secrets.token_hex(8)

@@ -53,6 +53,10 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
     created_at: int
 
+    def __repr__(self) -> str:
+        """Without what is secret."""
+        return f"Person({self.id}, {self.uid!r})"
+
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
     """A named place that messages go to and parties belong to."""
@@ -84,6 +88,10 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
     created_at: int
 
+    def __repr__(self) -> str:
+        """Without what is secret."""
+        return f"Credential({self.id}, {self.dialect}, {self.kind}, {self.name!r})"
+
 
 class CarrierAccount(msgspec.Struct, frozen=True, kw_only=True):
     """One configured instance of a carrier."""
@@ -98,6 +106,10 @@ class CarrierAccount(msgspec.Struct, frozen=True, kw_only=True):
     owner: int
     enabled: bool
     stopped_why: str
+
+    def __repr__(self) -> str:
+        """Without what is secret."""
+        return f"CarrierAccount({self.id}, {self.code!r}, {self.kind})"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +126,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     updated_at: int
 
+    def __repr__(self) -> str:
+        """Without what is secret."""
+        return f"Record({self.id}, {self.dialect}, {self.kind}, {self.key!r})"
+
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """A person's identity in one Easemob app."""
@@ -129,6 +145,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, Any]
     created_at: int
     updated_at: int
+
+    def __repr__(self) -> str:
+        """Without what is secret."""
+        return f"Account({self.app!r}, {self.name!r})"
 
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,6 +35,10 @@ class WantedPerson(msgspec.Struct, frozen=True, kw_only=True):
     attributes: dict[str, str] = {}
     quiet_hours: dict[str, str] | None = None
 
+    def __repr__(self) -> str:
+        """Without what is secret."""
+        return f"WantedPerson({self.uid!r})"
+
 
 class WantedCarrier(msgspec.Struct, frozen=True, kw_only=True):
     """A carrier account; ``fields`` by the manifest of its kind."""
@@ -46,6 +50,10 @@ class WantedCarrier(msgspec.Struct, frozen=True, kw_only=True):
     secret: frozenset[str] = frozenset()  # names of those fields that are kept encrypted
     allow_networks: tuple[str, ...] = ()
     owner: str = ""  # uid
+
+    def __repr__(self) -> str:
+        """Without what is secret."""
+        return f"WantedCarrier({self.code!r}, {self.kind})"
 
 
 class WantedFeed(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +80,10 @@ class WantedCredential(msgspec.Struct, frozen=True, kw_only=True):
     feed: tuple[str, str, str] | None = None  # (kind, owner uid, code) of this dialect's feed that owns it
     settings: dict[str, Any] = {}
 
+    def __repr__(self) -> str:
+        """Without what is secret."""
+        return f"WantedCredential({self.dialect}, {self.kind}, {self.name!r})"
+
 
 class WantedRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A configuration object of a dialect."""
@@ -82,6 +94,10 @@ class WantedRecord(msgspec.Struct, frozen=True, kw_only=True):
     owner: str = ""  # uid
     data: dict[str, Any] = {}
     secrets: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        """Without what is secret."""
+        return f"WantedRecord({self.dialect}, {self.kind}, {self.key!r})"
 
 
 class WantedAccount(msgspec.Struct, frozen=True, kw_only=True):

@@ -52,14 +52,14 @@ class AttachmentRef(msgspec.Struct, frozen=True, kw_only=True):
     url: str
 
 
-class ActionRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A button."""
+class ActionRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A button: opens ``url``, or reports ``key`` and ``value``."""
 
     text: str
-    url: str = ""
-    key: str = ""
-    value: str = ""
-    replace_text: str = ""
+    url: str
+    key: str
+    value: str
+    replace_text: str  # label after the press
 
 
 class MessageBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Requests written byte by byte, as curl writes them: no client library may tidy them up."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -30,7 +31,9 @@ async def send(
             return _parsed(await reader.read())
     finally:
         writer.close()
-        await writer.wait_closed()
+        # A server that has answered need not read the rest of a body it refuses.
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 def _parsed(raw: bytes) -> RawAnswer:

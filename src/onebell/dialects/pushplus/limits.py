@@ -47,7 +47,7 @@ PROFILES = {
     ),
 }
 
-BAD_TOKENS = Window(100, 60)
+BAD_TOKENS = Window(300, 60)
 """Requests with unknown tokens from one address before it is shut out (E19); the sheet leaves the number to us."""
 
 

@@ -1,0 +1,85 @@
+"""The strict profile: the service's own numbers for a verified user (sheet pushplus §6, A43)."""
+
+import pytest
+from tests.wire.pushplus.support import OK, UT, refusal
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a43_the_fourth_identical_content(strict):
+    """A43: three identical contents an hour, the fourth is E18."""
+    bodies = [(await strict.post(content="same")).body.decode() for _ in range(4)]
+
+    assert [OK.fullmatch(body) is not None for body in bodies] == [True, True, True, False]
+    assert bodies[3] == refusal("E18")
+
+
+async def test_a43_the_sixth_send_in_a_minute(strict):
+    """A43: five requests a minute, the sixth is E17; refused ones do not count, another user is free."""
+    assert (await strict.post()).body.decode() == refusal("E6")
+    bodies = [(await strict.post(content=f"c{no}")).body.decode() for no in range(6)]
+
+    assert [OK.fullmatch(body) is not None for body in bodies] == [True] * 5 + [False]
+    assert bodies[5] == refusal("E17")
+    await strict.accepted(token="b0b00000000000000000000000000001", content="c")
+
+
+async def test_a43_lengths(strict):
+    """A43: 100 characters of title, 20,000 of content."""
+    assert (await strict.post(content="c", title="t" * 101)).body.decode() == refusal("E7", 100)
+    assert (await strict.post(content="c" * 20_001)).body.decode() == refusal("E8", 20_000)
+    await strict.accepted(content="c" * 20_000, title="t" * 100)
+
+
+async def test_a30_friends_beyond_the_tenth_are_dropped(strict):
+    """A30: ten unknown tokens, then a known one: accepted, and nobody receives it."""
+    tokens = ",".join([*(f"unknown{no}" for no in range(10)), "f0000000000000000000000000000b0b"])
+    result = await strict.result(await strict.accepted(content="c", to=tokens))
+
+    assert (result["status"], result["errorMessage"]) == (3, "无用户接收消息")
+
+
+async def test_a_days_quota_sticks(strict):
+    """E4: 200 requests over wechat a day, refused ones counted too; once over, it stays over for that channel."""
+    for _ in range(200):
+        await strict.post()
+
+    assert (await strict.post(content="c")).body.decode() == refusal("E4")
+    assert (await strict.post()).body.decode() == refusal("E4")
+    assert (await strict.post(content="c", channel="nope")).body.decode() == refusal("E9")
+
+
+async def test_sending_switched_off(strict):
+    """E5: the account's own switch, after the quota and before the content."""
+    context = strict.server.application.context
+    alice = await context.lookups.credential("pushplus", "user", UT)
+    account = await context.lookups.record(alice.space, "pushplus", "account", "account", alice.owner)
+    await context.store.records.set_data(alice.space, account.id, {"is_send": 0})
+
+    assert (await strict.post()).body.decode() == refusal("E5")
+
+    await context.store.records.set_data(alice.space, account.id, {"is_send": 1, "verified": False})
+
+    assert (await strict.post()).body.decode() == refusal("E3")
+
+
+async def test_a_default_channel(strict):
+    """§1.7: without a channel the token's default applies; its option and pre only together with it."""
+    context = strict.server.application.context
+    alice = await context.lookups.credential("pushplus", "user", UT)
+    default = {"channel": "webhook", "option": "nope", "pre": ""}
+    await context.store.records.create(alice.space, "pushplus", "default", "0", owner=alice.owner, data=default)
+
+    assert (await strict.post(content="c")).body.decode() == refusal("E10b")
+    await strict.accepted(content="c", option="wecom")
+    await strict.accepted(content="c", channel="wechat")
+    await strict.accepted(token="a11ce000000000000000000000000002", content="c")
+
+
+async def test_an_address_with_too_many_bad_tokens_is_shut_out(strict):
+    """E19: from then on a good token does not help either."""
+    answers = [(await strict.post(token=f"bad{no}", content="c")).body.decode() for no in range(301)]
+
+    assert set(answers[:300]) == {refusal("E2")}
+    assert answers[300] == refusal("E19")
+    assert (await strict.post(content="c")).body.decode() == refusal("E19")

@@ -4,7 +4,7 @@ The result names objects by natural keys; nothing is known of a store here.
 """
 
 import tomllib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -13,6 +13,7 @@ import msgspec
 from onebell.core.wanted import Problem, Wanted, WantedCarrier, WantedPerson, WantedSpace
 from onebell.directory_findings import BadDirectory, Finding, Findings
 from onebell.directory_lines import Lines
+from onebell.directory_sections import PERSON_KEYS, Pruned, references, strings
 from onebell.directory_tables import (
     AddressTable,
     CarrierTable,
@@ -29,13 +30,6 @@ from onebell.directory_tables import (
 GENERAL = ("space", "people", "tags", "addresses", "carriers", "routes")
 PLANNED = ("pushplus", "wecom", "pushgo", "ums", "easemob", "ntfy", "gotify", "bark", "serverchan")
 """Dialects that a file may have a section for (DESIGN §1), built or not."""
-PERSON_KEYS = frozenset(
-    {"person", "owner", "friend", "members", "subscribers", "subscription_scope", "people", "users"}
-)
-"""Keys of the sections whose strings are uids; as the names of tables some of them mean something else."""
-CARRIER_KEYS = frozenset({"carrier", "default_mail"})
-"""Keys of the sections whose value is the code of a carrier account."""
-
 Table = dict[str, Any]
 
 
@@ -95,25 +89,8 @@ def environment_names(text: str) -> frozenset[str]:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         return frozenset()
-    values = (value for _, value in _strings(raw, ""))
+    values = (value for _, value in strings(raw, ""))
     return frozenset(value.removeprefix("env:") for value in values if value.startswith("env:"))
-
-
-def _strings(value: object, path: str) -> Iterator[tuple[str, str]]:
-    for place, inner in _inside(value, path):
-        if isinstance(inner, str):
-            yield place, inner
-        else:
-            yield from _strings(inner, place)
-
-
-def _inside(value: object, path: str) -> Iterator[tuple[str, object]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield (f"{path}.{key}" if path else key), inner
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield f"{path}[{number}]", inner
 
 
 class _Reader:
@@ -302,7 +279,7 @@ class _Reader:
     def _is_there(self, code: str, where: str) -> bool:
         """Whether a carrier can be referred to; one that is not built is left out aloud."""
         if code in self._skipped:
-            self._findings.warning(where, f"the carrier {code} is skipped, and this with it")
+            self._left_out(where, code)
             return False
         if code not in self._carriers and code not in self._broken and code != "inbox":
             self._foreign_carriers.setdefault(code, where)
@@ -316,51 +293,25 @@ class _Reader:
 
     def _section(self, name: str, section: Section) -> Sequence[Wanted]:
         struct, wanted = section
-        self._references(self._raw[name], name)
-        table = self._findings.convert(name, self._buildable(self._raw[name], name), struct)
-        if table is None:
-            return ()
+        for keys, text, place in references(self._raw[name], name):
+            if keys is PERSON_KEYS:
+                self._refer(text, place)
+            elif text not in self._skipped:
+                self._is_there(text, place)
+        pruned = Pruned(self._raw[name], name, self._skipped, self._left_out)
+        with self._findings.moved(pruned.original):
+            table = self._findings.convert(name, pruned.section, struct)
+            return () if table is None else self._wanted(wanted, table)
+
+    def _wanted(self, wanted: Callable[[Any], Sequence[Wanted]], table: msgspec.Struct) -> Sequence[Wanted]:
         try:
             return wanted(table)
         except Problem as error:
             self._findings.problem(error.where, error.why)
             return ()
 
-    def _buildable(self, value: Any, path: str) -> Any:
-        """``value`` without what refers to a carrier that is not built."""
-        if isinstance(value, list):
-            places = enumerate(value)
-            return [self._buildable(one, f"{path}[{no}]") for no, one in places if self._stays(one, f"{path}[{no}]")]
-        if not isinstance(value, dict):
-            return value
-        kept = {key: one for key, one in value.items() if not self._goes(key, one, f"{path}.{key}")}
-        return {key: self._buildable(one, f"{path}.{key}") for key, one in kept.items()}
-
-    def _stays(self, value: object, path: str) -> bool:
-        if not isinstance(value, dict):
-            return True
-        return not any(self._goes(key, one, f"{path}.{key}") for key, one in value.items())
-
-    def _goes(self, key: str, value: object, path: str) -> bool:
-        if key not in CARRIER_KEYS or not isinstance(value, str) or value not in self._skipped:
-            return False
-        self._findings.warning(path, f"the carrier {value} is skipped, and this with it")
-        return True
-
-    def _references(self, value: object, path: str) -> None:
-        """Note every uid and every code that the file does not name itself."""
-        for place, inner in _inside(value, path):
-            key = place.rpartition(".")[2].partition("[")[0]
-            if isinstance(inner, str):
-                self._reference(key, inner, place)
-            else:
-                self._references(inner, place)
-
-    def _reference(self, key: str, value: str, place: str) -> None:
-        if key in PERSON_KEYS:
-            self._refer(value, place)
-        elif key in CARRIER_KEYS and value and value not in self._skipped:
-            self._is_there(value, place)
+    def _left_out(self, where: str, code: str) -> None:
+        self._findings.warning(where, f"the carrier {code} is skipped, and this with it")
 
 
 def _person(table: PersonTable) -> WantedPerson:

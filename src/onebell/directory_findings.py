@@ -1,7 +1,8 @@
 """What is wrong in a directory file: line, place and reason, all that could be found at once."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import msgspec
@@ -40,16 +41,27 @@ class Findings:
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
+        self._original: Callable[[str], str] = str
         self._problems: list[Finding] = []
         self._warnings: list[Finding] = []
 
     def problem(self, where: str, why: str) -> None:
         """Something that must be corrected before anything is applied."""
+        where = self._original(where)
         self._problems.append(Finding(self._lines.at(where), where, why))
 
     def warning(self, where: str, why: str) -> None:
         """Something that is left out."""
         self._warnings.append(Finding(self._lines.at(where), where, why))
+
+    @contextmanager
+    def moved(self, original: Callable[[str], str]) -> Iterator[None]:
+        """Meanwhile the places of problems are first translated to those in the file."""
+        self._original = original
+        try:
+            yield
+        finally:
+            self._original = str
 
     def convert(self, where: str, value: object, kind: type[T]) -> T | None:
         """``value`` as a ``kind``; None after noting what is wrong with it."""

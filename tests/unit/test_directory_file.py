@@ -388,3 +388,18 @@ uses = [{ type = "a", carrier = "corp" }, { type = "b", carrier = "mail" }]
     assert item.key == "stays"
     assert list(item.data["uses"]) == [{"type": "b", "carrier": "mail"}]
     assert document.carriers == {}
+
+
+def test_lines_stay_right_after_something_was_left_out():
+    """A finding behind a table that was left out still has its own line and place."""
+    items = [
+        '[[wecom.items]]\ncode = "gone"\ncarrier = "corp"\n',
+        '[[wecom.items]]\ncode = "ok"\nuses = [\n{ type = "a", carrier = "corp" },\n{ type = "b" } ]\n',
+        '[[wecom.items]]\ncode = "bad"\nsurprise = 1\n',
+    ]
+    assert refusals(CORP + "".join(items)) == ["line 15: wecom.items[2].surprise: unknown key"]
+    inner = items[1].replace('type = "b"', 'typ = "b"')
+    assert refusals(CORP + items[0] + inner) == ["line 10: wecom.items[1].uses[1].typ: unknown key"]
+    forbidden = items[2].replace("bad", "forbidden").replace("surprise = 1\n", "")
+    assert refusals(CORP + items[0] + forbidden) == ["line 9: wecom.items[1].code: is forbidden"]
+    assert parse(CORP + items[0] + items[1] + 'owner = "zoe"').people == {"zoe": "wecom.items[1].owner"}

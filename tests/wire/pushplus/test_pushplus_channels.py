@@ -1,0 +1,123 @@
+"""Ways out of PushPlus messages: robots, mail, batches and callbacks (sheet pushplus §1.4, §3, §5, A33 to A41)."""
+
+import json
+
+import pytest
+from tests.wire.pushplus.support import FB, UTB, eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.mark.parametrize("field", ["webhook", "option"])
+async def test_a33_a_wecom_robot_gets_a_news_article(client, sink, field):
+    """A33: title, summary and the link to the page; ``option`` is the newer name."""
+    code = await client.accepted(title="标题", content="消息内容", channel="webhook", **{field: "wecom"})
+    (request,) = await eventually(lambda: sink.about(code))
+    (article,) = request.json["news"]["articles"]
+
+    assert request.json["msgtype"] == "news"
+    assert (article["title"], article["description"]) == ("标题", "消息内容")
+    assert article["url"] == f"http://onebell.example/shortMessage/{code}"
+    assert not await client.has("alice", code)
+
+
+async def test_a33_short_txt_goes_as_text(client, sink):
+    """§5.1 type 1: template=txt below 1900 characters."""
+    await client.accepted(title="标题", content="纯文本一二三", channel="webhook", webhook="wecom", template="txt")
+    (request,) = await eventually(lambda: sink.about("纯文本一二三"))
+
+    assert request.json == {"msgtype": "text", "text": {"content": "标题\n\n纯文本一二三"}}
+
+
+async def test_a37_a_known_script(client):
+    """A37: until scripts run, the content goes out untouched, as after a script error."""
+    code = await client.accepted(content="消息内容正文", pre="appendMsg")
+
+    assert (await client.entry("alice", code))["body"].startswith("消息内容正文")
+
+
+async def test_a38_a_callback_when_the_message_is_finished(client, sink):
+    """A38: exactly one POST of the documented body to the address in the request."""
+    code = await client.accepted(content="c", callbackUrl=f"{sink.base}/callback")
+    (request,) = await eventually(lambda: sink.about(code))
+
+    assert (request.method, request.target) == ("POST", "/callback")
+    assert request.headers["content-type"].startswith("application/json")
+    assert request.json == {
+        "event": "message_complate",
+        "messageInfo": {"message": "", "shortCode": code, "sendStatus": 2},
+    }
+
+
+async def test_a38_the_accounts_address_is_told_when_the_request_names_none(client, sink):
+    """§3: the request's address, else the account's."""
+    code = await client.accepted(token=UTB, content="c")
+    (request,) = await eventually(lambda: sink.about(code))
+
+    assert request.target == "/account"
+
+
+async def test_a38_nobody_received_it(client, sink):
+    """§1.6: status 3 and why."""
+    code = await client.accepted(content="c", topic="empty", callbackUrl=f"{sink.base}/callback")
+    (request,) = await eventually(lambda: sink.about(code))
+
+    assert request.json["messageInfo"] == {"message": "无用户接收消息", "shortCode": code, "sendStatus": 3}
+
+
+async def test_a39_a_refused_webhook_is_told_as_failed(client, sink):
+    """A39: one callback with sendStatus 3 and the provider's words."""
+    code = await client.accepted(
+        content="refuse me", channel="webhook", webhook="refusing", callbackUrl=f"{sink.base}/callback"
+    )
+    (request,) = await eventually(lambda: sink.about(code, "/callback"))
+
+    assert request.json["messageInfo"]["sendStatus"] == 3
+    assert request.json["messageInfo"]["message"]
+
+
+async def test_a40_batch(client, sink):
+    """A40: one message and one shortCode per channel, in request order."""
+    answer = await client.post("/batchSend", content="c", channel="wechat,webhook,extension", option=",wecom,")
+    body = json.loads(answer.body)
+
+    assert (body["code"], body["msg"]) == (200, "执行成功")
+    assert [item["channel"] for item in body["data"]] == ["wechat", "webhook", "extension"]
+    assert {item["code"] for item in body["data"]} == {200}
+    assert {item["message"] for item in body["data"]} == {"请求成功，请用流水号查询最终发送结果"}
+    assert len({item["shortCode"] for item in body["data"]}) == 3
+    assert await eventually(lambda: sink.about(body["data"][1]["shortCode"]))
+    assert await client.has("alice", body["data"][2]["shortCode"])
+
+
+async def test_a41_a_failing_channel_of_a_batch(client):
+    """A41: the top level stays 200, its element tells."""
+    answer = await client.post("/batchSend", content="c", channel="wechat,webhook", option=",nope")
+    first, second = json.loads(answer.body)["data"]
+
+    assert first["code"] == 200
+    assert second == {"shortCode": None, "message": "渠道编码不存在", "code": 999, "channel": "webhook"}
+
+
+async def test_mail_reaches_the_site_mailer(client, mailbox):
+    """§5: channel mail without a code uses the site's mailer; the subject is the title, the body the content."""
+    await client.accepted(title="邮件标题", content="<p>邮件正文内容</p>", channel="mail")
+    mail = await eventually(lambda: mailbox.titled("邮件标题"))
+
+    assert mail.receivers == ("alice@example.test",)
+    assert "邮件正文内容" in mail.part("text/html")
+
+
+async def test_mail_without_an_address(client):
+    """§1.6: nobody with a bound mailbox is nobody who received it."""
+    code = await client.accepted(content="c", channel="mail", to=FB)
+    result = await client.result(code)
+
+    assert (result["status"], result["errorMessage"]) == (3, "无用户接收消息")
+
+
+async def test_sms_reaches_nobody_yet(client):
+    """No SMS carrier exists: accepted, and failed later."""
+    code = await client.accepted(content="c", channel="sms")
+
+    assert (await client.result(code))["status"] == 3

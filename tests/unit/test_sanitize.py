@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from onebell.core.markdown import render_markdown, render_wecom
 from onebell.core.model import Content, Format
-from onebell.core.nesting import DEPTH
+from onebell.core.nesting import DEPTH, MANY_TAGS
 from onebell.core.render import as_paragraph, render
 from onebell.core.sanitize import mail, one_line, page
 
@@ -96,8 +96,8 @@ def test_nothing_dangerous_survives_in_html(clean: Callable[[str], str], payload
 @pytest.mark.parametrize("payload", HTML)
 def test_deep_documents_are_no_way_round(payload: str) -> None:
     """What is written anew because of its many tags is sanitised like everything else."""
-    assert dangers(page("<b></b>" * 1500 + payload)) == []
-    assert dangers(page(payload + "<b></b>" * 1500)) == []
+    assert dangers(page("<b></b>" * MANY_TAGS + payload)) == []
+    assert dangers(page(payload + "<b></b>" * MANY_TAGS)) == []
 
 
 @pytest.mark.parametrize("payload", MARKDOWN)
@@ -167,7 +167,7 @@ def test_any_text_is_clean(text: str) -> None:
     """Whatever stands there, what comes out is harmless."""
     assert dangers(page(text)) == []
     assert dangers(page(render_markdown(text))) == []
-    assert dangers(page("<i></i>" * 1001 + text)) == []
+    assert dangers(page("<i></i>" * MANY_TAGS + text)) == []
 
 
 def test_ordinary_html_keeps_its_look() -> None:
@@ -211,7 +211,7 @@ def test_depth_costs_nothing(piece: str) -> None:
 
 def test_depth_is_bounded_and_long_lists_are_not_deep() -> None:
     """Too deep a nesting is flattened with its words kept; unclosed rows and items are siblings."""
-    deep = page("<div>" * 3000 + "word")
+    deep = page("<div>" * (MANY_TAGS + 1) + "word")
     assert deep.count("<div>") == DEPTH
     assert "word" in deep
 

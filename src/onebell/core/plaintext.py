@@ -1,7 +1,10 @@
 """Sanitised HTML as plain text: blocks become lines, links keep their address, pictures their description."""
 
 import re
-from html.parser import HTMLParser
+from collections.abc import Callable, Mapping
+from html import unescape
+
+import msgspec
 
 SUMMARY_CHARACTERS = 200
 """Length of a derived summary (sheet pushplus §4)."""
@@ -15,16 +18,29 @@ _BLOCKS = frozenset(
 _APART = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "p", "pre", "table", "blockquote"))
 _BLANKS = re.compile(r"[ \t\n\r\f]+")
 _EMPTY_LINES = re.compile(r"\n{3,}")
+# What the sanitiser writes: lower-case tags, attributes in double quotes, no comments, every other "<" escaped.
+_TOKEN = re.compile(r'<(/?)([a-z][a-z0-9]*)((?: [a-z-]+="[^"]*")*)>|([^<]+)')
+_ATTRIBUTE = re.compile(r' ([a-z-]+)="([^"]*)"')
 
 
-def text_of(html: str) -> str:
-    """The words of sanitised HTML, with the addresses of links in brackets."""
-    return _read(_TextWriter(), html)
+class Words(msgspec.Struct, frozen=True):
+    """The words of a document."""
+
+    text: str  # with the addresses of links in brackets
+    summary: str  # its beginning on one line, without addresses
 
 
-def summary_of(html: str) -> str:
-    """The first words of sanitised HTML on one line, for notifications."""
-    return shortened(_read(_SummaryWriter(), html))
+def words_of(html: str) -> Words:
+    """Read sanitised HTML."""
+    writer = _Writer()
+    for closing, tag, attributes, text in _TOKEN.findall(html):
+        if text:
+            writer.words(unescape(text))
+        elif closing:
+            writer.end(tag)
+        else:
+            writer.start(tag, attributes)
+    return Words(text=writer.text(), summary=shortened(writer.plain()))
 
 
 def shortened(text: str) -> str:
@@ -32,70 +48,79 @@ def shortened(text: str) -> str:
     return " ".join(text.split())[:SUMMARY_CHARACTERS]
 
 
-def _read(writer: "_SummaryWriter", html: str) -> str:
-    writer.feed(html)
-    writer.close()
-    return writer.text()
+class _LinkTarget(str):
+    """Where a link leads: in the text, not in the summary."""
+
+    __slots__ = ()
 
 
-class _SummaryWriter(HTMLParser):
+class _Writer:
     """Collects words; a block starts a new line."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self._out: list[str] = []
         self._counters: list[int] = []
         self._pre = 0
         self._href = ""
         self._label_from = 0
+        self._starts: Mapping[str, Callable[[str], None]] = {
+            "br": lambda _: self._out.append("\n"),
+            "pre": self._start_pre,
+            "ol": lambda attributes: self._counters.append(_number(_values(attributes).get("start", ""))),
+            "ul": lambda _: self._counters.append(0),
+            "li": lambda _: self._out.append(self._bullet()),
+            "td": self._start_cell,
+            "th": self._start_cell,
+            "img": self._picture,
+            "a": self._start_link,
+        }
+        self._ends: Mapping[str, Callable[[], None]] = {
+            "pre": self._end_pre,
+            "ol": self._end_list,
+            "ul": self._end_list,
+            "a": self._end_link,
+        }
 
     def text(self) -> str:
         """What was read so far, tidied."""
-        lines = (line.strip(" ") if self._pre == 0 else line for line in "".join(self._out).split("\n"))
+        lines = (line.strip(" ") for line in "".join(self._out).split("\n"))
         return _EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()
 
-    def handle_data(self, data: str) -> None:
-        text = data if self._pre else _BLANKS.sub(" ", data)
-        if self._at_line_start() and not self._pre:
+    def plain(self) -> str:
+        """The same without the addresses of links."""
+        return "".join(piece for piece in self._out if not isinstance(piece, _LinkTarget))
+
+    def words(self, text: str) -> None:
+        if self._pre:
+            self._out.append(text)
+            return
+        text = _BLANKS.sub(" ", text)
+        if self._at_line_start():
             text = text.lstrip(" ")
         if text:
             self._out.append(text)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
+    def start(self, tag: str, attributes: str) -> None:
         if tag in _BLOCKS:
-            self._new_line(apart=tag in _APART)
-        match tag:
-            case "br":
-                self._out.append("\n")
-            case "pre":
-                self._pre += 1
-            case "ol":
-                self._counters.append(_number(values.get("start")))
-            case "ul":
-                self._counters.append(0)
-            case "li":
-                self._out.append(self._bullet())
-            case "td" | "th" if not self._at_line_start():
-                self._out.append(" | ")
-            case "img" if values.get("alt"):
-                self._out.append(f"[{values['alt']}]")
-            case "a":
-                self._href, self._label_from = values.get("href") or "", len(self._out)
+            self._new_line(tag)
+        if (begin := self._starts.get(tag)) is not None:
+            begin(attributes)
 
-    def handle_endtag(self, tag: str) -> None:
-        match tag:
-            case "pre":
-                self._pre = max(0, self._pre - 1)
-            case "ol" | "ul" if self._counters:
-                self._counters.pop()
-            case "a":
-                self._close_link("".join(self._out[self._label_from :]))
+    def end(self, tag: str) -> None:
+        if (finish := self._ends.get(tag)) is not None:
+            finish()
         if tag in _BLOCKS:
-            self._new_line(apart=tag in _APART)
+            self._new_line(tag)
 
-    def _close_link(self, label: str) -> None:
-        self._href = ""
+    def _start_pre(self, _: str) -> None:
+        self._pre += 1
+
+    def _end_pre(self) -> None:
+        self._pre = max(0, self._pre - 1)
+
+    def _end_list(self) -> None:
+        if self._counters:
+            self._counters.pop()
 
     def _bullet(self) -> str:
         if not self._counters or self._counters[-1] == 0:
@@ -103,24 +128,36 @@ class _SummaryWriter(HTMLParser):
         self._counters[-1] += 1
         return f"{self._counters[-1] - 1}. "
 
+    def _start_cell(self, _: str) -> None:
+        if not self._at_line_start():
+            self._out.append(" | ")
+
+    def _picture(self, attributes: str) -> None:
+        if alt := _values(attributes).get("alt"):
+            self._out.append(f"[{alt}]")
+
+    def _start_link(self, attributes: str) -> None:
+        self._href, self._label_from = _values(attributes).get("href", ""), len(self._out)
+
+    def _end_link(self) -> None:
+        label = "".join(self._out[self._label_from :])
+        if self._href and self._href not in label:
+            self._out.append(_LinkTarget(f" ({self._href.removeprefix('mailto:')})"))
+        self._href = ""
+
     def _at_line_start(self) -> bool:
         return not self._out or self._out[-1].endswith("\n")
 
-    def _new_line(self, apart: bool) -> None:
+    def _new_line(self, tag: str) -> None:
         if not self._at_line_start():
             self._out.append("\n")
-        if apart and self._out and not self._out[-1].endswith("\n\n"):
+        if tag in _APART and self._out and not self._out[-1].endswith("\n\n"):
             self._out.append("\n")
 
 
-class _TextWriter(_SummaryWriter):
-    """Shows where links lead."""
-
-    def _close_link(self, label: str) -> None:
-        if self._href and self._href not in label:
-            self._out.append(f" ({self._href.removeprefix('mailto:')})")
-        self._href = ""
+def _values(attributes: str) -> dict[str, str]:
+    return {name: unescape(value) for name, value in _ATTRIBUTE.findall(attributes)}
 
 
-def _number(text: str | None) -> int:
-    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 9 and int(text) else 1
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 and int(text) else 1

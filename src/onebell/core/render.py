@@ -9,7 +9,7 @@ import msgspec
 from onebell.core import sanitize
 from onebell.core.markdown import MENTION, plain_mentions, render_markdown, render_wecom, without_colors
 from onebell.core.model import Content, Format
-from onebell.core.plaintext import shortened, summary_of, text_of
+from onebell.core.plaintext import Words, shortened, words_of
 
 NOBODY: Mapping[str, str] = {}
 _MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]<>#|~])")
@@ -43,21 +43,20 @@ def render(
     body = _encodable(content.body)
     match content.format:
         case Format.TEXT:
-            html, text, markdown = as_paragraph(body), body, _escaped_markdown(body)
+            html, words = as_paragraph(body), Words(body, shortened(body))
+            markdown = _escaped_markdown(body)
         case Format.HTML:
-            html, text = sanitized(body), text_of(sanitize.words(body))
-            markdown = _escaped_markdown(text)
+            html, words = sanitized(body), words_of(sanitize.words(body))
+            markdown = _escaped_markdown(words.text)
         case Format.MARKDOWN:
             source = render_markdown(body)
-            html, text, markdown = sanitized(source), text_of(sanitize.words(source)), body
+            html, words, markdown = sanitized(source), words_of(sanitize.words(source)), body
         case Format.WECOM_MARKDOWN:
             source = render_wecom(body, names)
-            html, text = sanitized(source), text_of(sanitize.words(source))
+            html, words = sanitized(source), words_of(sanitize.words(source))
             markdown = plain_mentions(without_colors(body), names)
-    summary = shortened(content.summary) or (shortened(body) if content.format is Format.TEXT else summary_of(html))
-    return Forms(
-        title=sanitize.one_line(content.title), text=text, html=html, markdown=markdown, summary=_encodable(summary)
-    )
+    summary = shortened(_encodable(content.summary)) or words.summary
+    return Forms(title=sanitize.one_line(content.title), text=words.text, html=html, markdown=markdown, summary=summary)
 
 
 def as_paragraph(text: str) -> str:

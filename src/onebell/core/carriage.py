@@ -144,5 +144,6 @@ class Carriers(Protocol):
         ...
 
     def address_from(self, kind: str) -> str:
-        """``email`` or ``phone`` where a person's own serves when he has no address for the account; else empty."""
+        """``email`` or ``phone``: a person's own serves when he has none for the account; ``account``: the account is
+        the only place; else empty."""
         ...

@@ -14,7 +14,7 @@ from onebell.core.outcomes import Outcome, Permanent, Temporary, Throttled
 from onebell.core.rendering import Renderer
 from onebell.core.verdict import Defect
 from onebell.core.work import MessageFacts
-from onebell.errors import InvalidInput, NotFound
+from onebell.errors import OnebellError, StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -51,8 +51,11 @@ class Sending:
             space = await self._context.lookups.space(account.space)
             batch = _batch(message, rendered, group, space.public_url)
             return await self._call(carrier, batch)
-        except (InvalidInput, NotFound) as error:
-            return [Temporary(why=f"the account cannot send: {error}")] * len(group.jobs)
+        except StoreUnavailable:
+            raise
+        except OnebellError as error:
+            # Ours, on purpose: wrong fields, an attachment that is gone. Somebody may put it right in time.
+            return [Temporary(why=f"cannot be sent: {error}")] * len(group.jobs)
         except Exception as error:
             return [_defect(account, group, error)] * len(group.jobs)
 

@@ -195,6 +195,20 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     watched: bool = False  # events wait to be packed
 
 
+class CallbackDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A callback to store; ``request`` is sealed."""
+
+    space: int
+    dialect: str
+    kind: str
+    order_key: str
+    message: int
+    url: str
+    verified: bool
+    request: bytes
+    context: dict[str, Any]
+
+
 class CallbackJob(msgspec.Struct, frozen=True, kw_only=True):
     """A callback that this node holds under a lease."""
 
@@ -206,12 +220,10 @@ class CallbackJob(msgspec.Struct, frozen=True, kw_only=True):
     message: int
     url: str
     verified: bool
-    headers: dict[str, str]
-    body: bytes
-    events: tuple[int, ...]
+    request: bytes  # sealed
     context: dict[str, Any]
-    attempt: int
-    created_at: int
+    attempt: int  # 1 = first since it was stored or replayed
+    was_due_at: int
 
 
 class CallbackResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,7 +231,7 @@ class CallbackResult(msgspec.Struct, frozen=True, kw_only=True):
 
     job: CallbackJob
     state: str  # due | done | parked
-    due_at: int = 0
+    due_at: int = 0  # state due: when it is tried again
     status: int = 0  # 0 = no answer
     reply: str = ""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from onebell.store.accounts import Accounts
 from onebell.store.audit import Audit
 from onebell.store.belongings import Belongings
+from onebell.store.callbacks import Callbacks
 from onebell.store.carrier_accounts import CarrierAccounts
 from onebell.store.changes import Changes
 from onebell.store.credentials import Credentials
@@ -51,6 +52,7 @@ class Store:
     deliveries: Deliveries
     messages: Messages
     expansions: Expansions
+    callbacks: Callbacks
     ums: UmsStore
     easemob: EasemobStore
     wecom: WecomStore
@@ -78,6 +80,7 @@ def build_store(db: Database, changes: Changes) -> Store:
         deliveries=Deliveries(db),
         messages=Messages(db),
         expansions=Expansions(db),
+        callbacks=Callbacks(db),
         ums=UmsStore(db),
         easemob=EasemobStore(changes),
         wecom=WecomStore(db),

@@ -1,8 +1,10 @@
 """The bell: everybody here at once, the other nodes through NATS, and nobody is harmed when there is none."""
 
 import asyncio
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from tests.engines import free_port, missing
 
 from onebell.core.bell import Changed, ConfigChanged, Due, Mark, NewEntries, StoredMessage
 from onebell.core.model import Content, Part
-from onebell.store.bell import LocalBell
+from onebell.store.bell import LocalBell, build_bell
 from onebell.store.nats_bell import PAYLOAD, NatsBell
 
 
@@ -97,6 +99,17 @@ def test_a_broken_listener_harms_nobody() -> None:
     bell.ring(Due(space=1, queue="plans"))
 
     assert len(heard) == 1
+
+
+def test_a_server_that_runs_alone_loads_no_client() -> None:
+    """Without a NATS address the bell is this process's own, and the client library is not even imported."""
+    script = "import sys; from onebell.store.bell import build_bell; build_bell(''); print('nats' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "False\n"
+    assert isinstance(build_bell("nats://127.0.0.1:4222"), NatsBell)
 
 
 @pytest.mark.nats

@@ -48,11 +48,12 @@ class Accept:
             if isinstance(verdict, Hold):
                 return await self._writer.accept(self._held(verdict))
             submission = verdict.submission
-        reached = await resolve(self._lookups, submission, self._clock.now_ms())
-        return await self._writer.accept(self._prepared(submission, reached))
+        now = self._clock.now_ms()
+        reached = await resolve(self._lookups, submission, now)
+        return await self._writer.accept(self._prepared(submission, reached, now))
 
-    def _prepared(self, submission: Submission, reached: Reached) -> Prepared:
-        item = self._item(submission)
+    def _prepared(self, submission: Submission, reached: Reached, now: int) -> Prepared:
+        item = self._item(submission, now)
         item.boxes = reached.boxes
         item.waits = reached.waits
         item.expansions = reached.expansions
@@ -63,19 +64,20 @@ class Accept:
         return item
 
     def _held(self, verdict: Hold) -> Prepared:
-        item = self._item(verdict.submission)
+        item = self._item(verdict.submission, self._clock.now_ms())
         item.state = "held"
         item.timers = [Timer(verdict.kind, _encode(verdict.submission), verdict.next_at)]
         return item
 
-    def _item(self, submission: Submission) -> Prepared:
+    def _item(self, submission: Submission, now: int) -> Prepared:
         """What does not depend on who gets it."""
+        severity = int(submission.severity)
         return Prepared(
-            stored=self._stored(submission),
+            stored=self._stored(submission, severity, now),
             feed=_feed(submission),
             state="accepted",
-            severity=submission.severity.value,
-            priority=submission.priority or submission.severity.value,
+            severity=severity,
+            priority=submission.priority or severity,
             credential=submission.credential,
             keep=submission.keep.value,
             watched=submission.watched,
@@ -89,7 +91,7 @@ class Accept:
             guards=submission.guards,
         )
 
-    def _stored(self, submission: Submission) -> StoredMessage:
+    def _stored(self, submission: Submission, severity: int, now: int) -> StoredMessage:
         sender = submission.sender
         return StoredMessage(
             id=self._mint.mint(),
@@ -101,9 +103,9 @@ class Accept:
             # PostgreSQL's text refuses NUL, which a display name may hold.
             sender_name=sender.name.replace("\0", ""),
             parent=submission.parent,
-            severity=submission.severity.value,
+            severity=severity,
             parts=submission.parts,
-            created_ms=self._clock.now_ms(),
+            created_ms=now,
             expires_ms=submission.expires_ms,
         )
 

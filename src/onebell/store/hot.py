@@ -22,6 +22,8 @@ PARAMETERS = 30_000
 """Bind variables in one statement: SQLite takes 32,766 and PostgreSQL 65,535."""
 COPY_FROM = 8
 """Rows from which COPY is faster than a statement with all of them (measured on PostgreSQL 15)."""
+SIZES = 128
+"""Sizes of one statement whose text is kept."""
 PREPARE_TO = 16
 """Statements of more rows than this come in too many sizes to be worth a plan kept on the server."""
 
@@ -50,7 +52,7 @@ class Widened:
         """Names of the parameters behind the rows, in order."""
         self.rows = max(1, PARAMETERS // len(columns))
         """How many rows one statement can hold."""
-        self.sql: Callable[[int], str] = lru_cache(512)(
+        self.sql: Callable[[int], str] = lru_cache(SIZES)(
             lambda count: text[:begin] + ", ".join([text[begin:end]] * count) + text[end:]
         )
 

@@ -16,6 +16,7 @@ _OPTIONS = {
     "client_min_messages": "warning",
 }
 _CONNECT_S = 5
+_PLANS = 300  # kept per connection: the writer's small statements come in sizes
 
 
 class PostgresDriver:
@@ -91,7 +92,11 @@ def open_server(url: sa.URL, **options: str) -> sa.Connection:
             "keepalives_count": 3,
         },
     )
-    return engine.connect()
+    connection = engine.connect()
+    raw = connection.connection.driver_connection
+    assert raw is not None, "just connected"
+    raw.prepared_max = _PLANS
+    return connection
 
 
 def _execute(connection: sa.Connection, statement: str) -> psycopg.Cursor[object]:

@@ -22,7 +22,7 @@ LOOK_EVERY = 256
 """Commits between two looks at the length of the log."""
 FIXED_IN = (3, 51, 3)
 """Older versions have the rare WAL-reset race between several writers or checkpointers; we have only one."""
-_STATEMENTS = 512  # prepared statements kept: the hot ones come in sizes
+_STATEMENTS = 256  # prepared statements kept, up to 50 KiB each: the hot ones come in sizes
 _UNAVAILABLE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,

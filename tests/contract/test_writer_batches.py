@@ -201,7 +201,7 @@ async def test_a_server_that_goes_away(cluster: Cluster) -> None:
     finally:
         cluster.start()
     async with asyncio.timeout(10):
-        while isinstance(await _try(node), StoreUnavailable):  # noqa: ASYNC110 - it is the server that comes back
+        while isinstance(await _try(node), StoreUnavailable):
             await asyncio.sleep(0.1)
 
     assert all(isinstance(result, StoreUnavailable) for result in gone)

@@ -72,7 +72,7 @@ def server(tmp_path: Path) -> Iterator[NatsServer]:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that another task does."""
     async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - the other task is the client library's
+        while not condition():
             await asyncio.sleep(0.02)
 
 

@@ -259,5 +259,5 @@ async def _waits_for_lock(database: Database) -> None:
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
     async with asyncio.timeout(10):
-        while not await database.read(lambda c: c.execute(asked).scalar_one()):  # noqa: ASYNC110 - only the server knows
+        while not await database.read(lambda c: c.execute(asked).scalar_one()):
             await asyncio.sleep(0.01)

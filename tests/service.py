@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from onebell import directory
@@ -22,6 +23,9 @@ from onebell.store.files import open_files
 from onebell.store.limits import SharedLimits
 from onebell.store.lookups import CachedLookups
 from onebell.store.writer import BatchWriter
+
+ENGINES = ("sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.all]))
+"""A dialect's own rules do not depend on the engine: the short run proves them on one."""
 
 
 @dataclass(frozen=True)

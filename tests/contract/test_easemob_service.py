@@ -5,11 +5,13 @@ import base64
 import dataclasses
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engines import settings_for
 from tests.fakes.clock import MovedClock
-from tests.service import Said, Service, context_over
+from tests.service import ENGINES, Said, Service, context_over
 
 from onebell.dialects.easemob.directory import Section, wanted
 from onebell.dialects.easemob.routes import Easemob
@@ -86,6 +88,12 @@ events = ["chat", "chat_offline"]
 def directory(setting: str = "", rule: str = "") -> str:
     """The directory above with a setting of the first app and a callback rule."""
     return DIRECTORY.replace("SETTING", setting).replace("RULE", rule)
+
+
+@pytest.fixture(params=ENGINES)
+def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """A fresh store."""
+    return settings_for(request.param, request, tmp_path)
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engines import settings_for
 from tests.fakes.clock import MovedClock
-from tests.service import Service, basic, context_over
+from tests.service import ENGINES, Service, basic, context_over
 
 from onebell.dialects.ums.directory import Section, wanted
 from onebell.dialects.ums.routes import Ums
@@ -108,6 +110,12 @@ channel_key = "{KEY}"
 enabled = false
 steps = [{{ carriers = ["app"] }}]
 """
+
+
+@pytest.fixture(params=ENGINES)
+def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """A fresh store."""
+    return settings_for(request.param, request, tmp_path)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.golden import Case, cases, play
+from tests.running import RunningServer
 
 from onebell.dialects.easemob.app import App
 
@@ -21,7 +22,7 @@ GRANTS: dict[str, dict[str, Any]] = {
 }
 
 
-async def filled(server: Any, case: Case) -> Case:
+async def filled(server: RunningServer, case: Case) -> Case:
     """The case with a fresh token and the app's id written out."""
     given = case.headers.get("Authorization", "")
     headers = case.headers
@@ -31,7 +32,8 @@ async def filled(server: Any, case: Case) -> Case:
     return msgspec.structs.replace(case, headers=headers, answer=case.answer.replace("@uuid", UUID))
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-async def test_golden(server, case: Case) -> None:  # type: ignore[no-untyped-def]
-    """Each golden request gets its golden answer."""
-    await play(server.session, server.url, await filled(server, case))
+async def test_golden(server: RunningServer, subtests: pytest.Subtests) -> None:
+    """Each golden request gets its golden answer; one server for all, for they need nothing of each other."""
+    for case in CASES:
+        with subtests.test(case.name):
+            await play(server.session, server.url, await filled(server, case))

@@ -1,0 +1,269 @@
+"""PushPlus over a real store: what its calls leave in the rows, on both engines."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.fakes.clock import MovedClock
+from tests.service import Service, context_over
+
+from onebell.dialects.pushplus import directory
+from onebell.dialects.pushplus.openapi import KEY_LIFE_S, OVERLAP_S
+from onebell.dialects.pushplus.routes import PushPlus
+from onebell.ids import IdMint
+from onebell.settings import Settings
+from onebell.store import schema
+from onebell.store.base import build_store
+from onebell.store.changes import Changes
+from onebell.store.engine import Database
+from onebell.store.lookups import CachedLookups
+from onebell.store.routing import Addressed
+from onebell.vault import ServerVault
+
+UT = "a11ce000000000000000000000000001"
+UTB = "b0b00000000000000000000000000001"
+FB = "f0000000000000000000000000000b0b"
+
+TEXT = f"""
+[space]
+name = "main"
+public_url = "http://onebell.example"
+
+[[people]]
+uid = "alice"
+name = "Alice"
+
+[[people]]
+uid = "bob"
+
+[[carriers]]
+code = "bot"
+kind = "wecom_bot"
+url = "http://127.0.0.1:9/cgi-bin/webhook/send?key=00000000-0000-4000-8000-000000000001"
+allow_networks = ["127.0.0.0/8"]
+
+[[pushplus.users]]
+person = "alice"
+token = "{UT}"
+secret_key = "alice-secret"
+callback_url = "http://127.0.0.1:9/account"
+
+[[pushplus.users]]
+person = "bob"
+token = "{UTB}"
+
+[[pushplus.topics]]
+code = "ops"
+owner = "alice"
+members = ["alice", "bob"]
+
+[[pushplus.friends]]
+owner = "alice"
+friend = "bob"
+token = "{FB}"
+
+[[pushplus.webhooks]]
+owner = "alice"
+code = "wecom"
+carrier = "bot"
+"""
+
+
+@pytest.fixture
+def clock() -> MovedClock:
+    """The clock of the whole node."""
+    return MovedClock()
+
+
+@pytest.fixture
+async def service(
+    database: Database, store_settings: Settings, vault: ServerVault, clock: MovedClock, announced: Any
+) -> Service:
+    """PushPlus over an empty store with the directory above."""
+    changes = Changes(database, IdMint(clock, 0), clock, vault, announced)
+    lookups = CachedLookups(database, vault, changes.mint, clock, lambda kind: Addressed.ACCOUNT)
+    announced.listeners.append(lookups.hear)
+    context = context_over(build_store(database, changes), store_settings, lookups)
+    found = Service(context, PushPlus(context), (directory.Section, directory.wanted))
+    await found.apply(TEXT)
+    return found
+
+
+async def send(service: Service, token: str = UT, **fields: Any) -> str:
+    """The shortCode of a message that must be accepted."""
+    said = await service.ask("POST", "/send", {"token": token, **fields}, {"Content-Type": "application/json"})
+    assert said.code == 200, said.body.decode()
+    return str(said.json["data"])
+
+
+async def newest(service: Service) -> dict[str, Any]:
+    """The newest message's row, unpacked."""
+    row = (await service.rows(schema.message))[-1]
+    return {**row, "parts": json.loads(row["parts"]), "extra": json.loads(row["extra"] or b"{}")}
+
+
+async def test_a_message_to_oneself(service):
+    """One entry for the owner, the sender is he; nothing is open, so it is finished."""
+    code = await send(service, title="标题", content="消息内容")
+    row = await newest(service)
+
+    assert await service.readers() == {"alice"}
+    assert (row["public_id"], row["state"], row["sender_name"]) == (code, "finished", "Alice")
+    assert row["sender"] == await service.person("alice")
+    assert row["parts"][0]["content"] == {"title": "标题", "body": "消息内容", "format": "html"}
+    assert row["extra"] == {"owner": row["sender"], "title": "标题", "channel": "wechat", "template": "html"}
+
+
+async def test_a_topic_and_a_friend(service):
+    """Members get a topic's message, a friend his own; both are told apart for page and lists."""
+    await send(service, content="c", topic="ops")
+    assert await service.readers() == {"alice", "bob"}
+    assert "topic" in (await newest(service))["extra"]
+
+    await send(service, content="c", to=FB)
+    assert await service.readers() == {"bob"}
+    assert (await newest(service))["extra"]["friend"] is True
+
+
+async def test_a_robot_gets_its_native_payload(service):
+    """One delivery to the account itself; the payload is the service's own request."""
+    code = await send(service, title="标题", content="<b>消息</b>", channel="webhook", webhook="wecom")
+    row = await newest(service)
+
+    assert await service.readers() == set()
+    assert await service.addresses() == [""]
+    (article,) = row["parts"][0]["native"]["wecom_bot"]["news"]["articles"]
+    assert article == {
+        "title": "标题",
+        "description": "消息",
+        "url": f"http://onebell.example/shortMessage/{code}",
+        "picurl": "http://onebell.example/assets/logo.png",
+    }
+
+
+async def test_templated_content_keeps_its_raw_text(service):
+    """The row holds what is shown; the content as it was sent stays beside it."""
+    content = "{'name':'名称','n':1.50}"
+    await send(service, content=content, template="json")
+    row = await newest(service)
+
+    assert row["parts"][0]["content"]["body"] == "name： 名称<br/>n： 1.50"
+    assert row["extra"]["content"] == content
+
+
+@pytest.mark.parametrize("template", ["html", "txt", "markdown", "json"])
+async def test_long_content_stays_out_of_the_row(service, template):
+    """Bytes beyond 16 KiB are files; the row keeps the beginning and a reference."""
+    content = '{"a":"' + "长" * 20_000 + '"}'
+    code = await send(service, content=content, template=template)
+    stored = (await service.rows(schema.message))[-1]
+    page = (await service.ask("GET", f"/shortMessage/{code}")).body.decode()
+
+    assert len(stored["parts"]) < 20_000
+    assert len(stored["extra"] or b"") < 1_000
+    assert page.count("长") >= 20_000
+
+
+@pytest.mark.parametrize("odd", ["\0", "\ud800", "\ufffe", "😀", "a\0b"])
+async def test_odd_characters_everywhere(service, odd):
+    """Both engines take whatever a caller can write, or the service refuses it in its own words."""
+    body = json.dumps({"token": UT, "content": f"c{odd}", "title": f"t{odd}", "icon": odd, "to": f"{odd},{FB}"})
+    said = await service.ask("POST", "/send", body.encode(), {"Content-Type": "application/json"})
+    assert said.code == 200, said.body.decode()
+    page = await service.ask("GET", f"/shortMessage/{said.json['data']}")
+    assert page.status == 200
+
+    for field in ("token", "topic", "webhook", "option", "pre", "channel", "timestamp"):
+        given = {"token": UT, "content": "c", "channel": "webhook", field: odd}
+        said = await service.ask("POST", "/send", json.dumps(given).encode(), {"Content-Type": "application/json"})
+        assert said.status == 200
+        assert said.code in (200, 903, 999), (field, said.body.decode())
+
+
+async def test_a_watched_message_has_its_event(service):
+    """Alice has an address in her settings, bob has none: only hers waits to be packed."""
+    await send(service, content="c")
+    assert await service.events("finished") == [{"person": 0, "ok": True, "message": ""}]
+
+    await send(service, token=UTB, content="c")
+    assert await service.events("finished") == []
+
+    await send(service, token=UTB, content="c", callbackUrl="https://example.com/x")
+    assert len(await service.events("finished")) == 1
+
+    await send(service, content="c", callbackUrl="not a url")
+    assert await service.events("finished") == []
+
+
+async def test_refusals_store_nothing(service):
+    """Whatever is refused leaves no message."""
+    for given in ({}, {"content": "c", "topic": "no"}, {"content": "c", "timestamp": 1}, {"content": "c", "pre": "no"}):
+        said = await service.ask("POST", "/send", {"token": UT, **given}, {"Content-Type": "application/json"})
+        assert said.code == 999
+
+    assert await service.rows(schema.message) == []
+
+
+async def test_results_follow_the_deliveries(service):
+    """0 and 1 while something is open, 2 when somebody has it, 3 when nobody has."""
+    mine = await send(service, content="c")
+    pending = await send(service, content="c", channel="webhook", webhook="wecom")
+    nobody = await send(service, content="c", to="unknown")
+    headers = {"access-key": await access_key(service)}
+
+    async def result(code: str) -> tuple[int, str]:
+        said = await service.ask("GET", f"/api/open/message/sendMessageResult?shortCode={code}", None, headers)
+        return said.json["data"]["status"], said.json["data"]["errorMessage"]
+
+    assert await result(mine) == (2, "")
+    assert await result(pending) == (1, "")
+    assert await result(nobody) == (3, "无用户接收消息")
+
+
+async def access_key(service: Service) -> str:
+    """A new access key of alice."""
+    body = {"token": UT, "secretKey": "alice-secret"}
+    said = await service.ask("POST", "/api/common/openApi/getAccessKey", body)
+    assert said.code == 200
+    return str(said.json["data"]["accessKey"])
+
+
+async def test_access_keys_end(service, clock):
+    """A46: a replaced key lives five more minutes, a key two hours, and ended keys leave no rows behind."""
+    first, second = await access_key(service), await access_key(service)
+
+    async def code(key: str) -> int:
+        return (await service.ask("GET", "/api/open/user/token", None, {"access-key": key})).code
+
+    assert (await code(first), await code(second)) == (200, 200)
+
+    clock.move(OVERLAP_S + 1)
+    assert (await code(first), await code(second)) == (401, 200)
+
+    clock.move(KEY_LIFE_S - OVERLAP_S)
+    assert await code(second) == 401
+
+    await access_key(service)
+    keys = [row for row in await service.rows(schema.credential) if row["kind"] == "access"]
+    assert len(keys) == 1
+
+
+async def test_a_deleted_message_has_no_page(service):
+    """§1.6: 404 for one that is deleted."""
+    code = await send(service, content="c")
+
+    def recall(connection: Any) -> None:
+        connection.execute(schema.message.update().values(state="recalled"))
+
+    await service.context.store.db.write(recall)
+
+    assert (await service.ask("GET", f"/shortMessage/{code}")).status == 404
+
+
+async def test_no_secret_in_the_database(service):
+    """Tokens and keys are found by digest and kept encrypted."""
+    key = await access_key(service)
+    rows = repr([await service.rows(table) for table in (schema.credential, schema.record, schema.credential_lookup)])
+
+    for secret in (UT, FB, key, "alice-secret"):
+        assert secret not in rows

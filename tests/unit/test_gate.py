@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from onebell.carriers.address_gate import (
     AddressForbidden,
-    Policy,
     is_public,
-    named,
     operator,
     read_url,
     require_address,
@@ -102,17 +100,6 @@ def test_callback_origins_open_exactly_themselves() -> None:
     for url in ("http://127.0.0.1:9098/", "https://127.0.0.1:9099/", "http://127.0.0.2:9099/"):
         with pytest.raises(AddressForbidden):
             require_address(read_url(url).origin, loopback, policy)
-
-
-def test_an_address_the_operator_named_opens_itself() -> None:
-    """A verified callback URL may be private; nothing else is opened by it."""
-    policy = named("http://10.0.0.1:9099/ums?x=1")
-    private = ipaddress.ip_address("10.0.0.1")
-
-    require_address(read_url("http://10.0.0.1:9099/other").origin, private, policy)
-    with pytest.raises(AddressForbidden):
-        require_address(read_url("http://10.0.0.1:9098/ums").origin, private, policy)
-    assert named("not a url") == Policy()
 
 
 def test_operator_networks_open_exactly_themselves() -> None:

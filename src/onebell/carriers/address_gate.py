@@ -80,11 +80,6 @@ def strict(allow_callbacks: Sequence[str] = ()) -> Policy:
     return Policy(origins=frozenset(filter(None, map(origin_of, allow_callbacks))), ports="web")
 
 
-def named(url: str) -> Policy:
-    """For a URL that the operator himself wrote down, such as a callback in the directory file: its origin is open."""
-    return Policy(origins=frozenset(filter(None, (origin_of(url),))))
-
-
 def operator(allow_networks: Sequence[str] = ()) -> Policy:
     """For addresses that the operator configured: public ones and the networks he listed.
 

@@ -221,6 +221,15 @@ async def test_one_request_per_address(store: Store, space: int, lookups: Cached
     assert len({request.order_key for request in requests}) == 2
 
 
+async def test_case_46_hundred_records_a_request(store: Store, space: int, lookups: CachedLookups) -> None:
+    """250 records to one address are 100, 100 and 50, in order, one after the other."""
+    await make_group(store, space)
+    requests = await pack(lookups, [event(space, EventKind.SENT, number) for number in range(250)])
+    assert [len(json.loads(request.body)) for request in requests] == [100, 100, 50]
+    assert [number for request in requests for number in request.events] == list(range(250))
+    assert len({request.order_key for request in requests}) == 1
+
+
 async def test_sender_numbers_stay_below_eleven(store: Store, space: int, lookups: CachedLookups) -> None:
     """A number above 10 would crash the Go SDK (§5.3)."""
     await make_group(store, space)

@@ -1,6 +1,6 @@
 """Callback records: arrays of them, per channel group and address (sheet jpush-ums §5)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -35,8 +35,10 @@ APP_PLATFORM_WEB, APP_SENDER_JIGUANG = 2, 0
 
 
 async def pack(lookups: Lookups, events: Sequence[Event]) -> Sequence[CallbackRequest]:
-    """One request per channel group and address; events of statuses nobody asked for are left out."""
+    """Requests per channel group and address; events of statuses nobody asked for are left out."""
     packer = _Packer(lookups)
+    if events:  # all of them are of one space; who was found is looked up together
+        await lookups.people(events[0].space, [event.person for event in events if event.person])
     for event in events:
         await packer.add(event)
     return packer.requests()
@@ -50,20 +52,21 @@ class _Batch:
         self.channel = channel
         self.url = url
         self.pair = pair
-        self.records: list[dict[str, Any]] = []
-        self.events: list[int] = []
+        self.records: list[tuple[int, dict[str, Any]]] = []  # (event, record)
 
-    def request(self) -> CallbackRequest:
-        return CallbackRequest(
-            kind="ums",
-            space=self.space,
-            url=self.url,
-            verified=True,
-            headers={"Content-Type": "application/json", "Authorization": basic_header(self.pair)},
-            body=msgspec.json.encode(self.records),
-            order_key=f"ums:{self.channel}:{self.url}",
-            events=tuple(self.events),
-        )
+    def requests(self) -> Iterator[CallbackRequest]:
+        for start in range(0, len(self.records), SCHEDULE.gather):
+            some = self.records[start : start + SCHEDULE.gather]
+            yield CallbackRequest(
+                kind="ums",
+                space=self.space,
+                url=self.url,
+                verified=True,
+                headers={"Content-Type": "application/json", "Authorization": basic_header(self.pair)},
+                body=msgspec.json.encode([record for _, record in some]),
+                order_key=f"ums:{self.channel}:{self.url}",
+                events=tuple(dict.fromkeys(event for event, _ in some)),
+            )
 
 
 class _Packer:
@@ -72,7 +75,7 @@ class _Packer:
         self._batches: dict[tuple[int, str, str], _Batch] = {}
 
     def requests(self) -> Sequence[CallbackRequest]:
-        return [batch.request() for batch in self._batches.values()]
+        return [request for batch in self._batches.values() for request in batch.requests()]
 
     async def add(self, event: Event) -> None:
         numbers = _types(event)
@@ -86,8 +89,7 @@ class _Packer:
             return
         batch = self._batch(event, credential, group)
         for number in wanted:
-            batch.records.append(await self._record(event, number, channel, group))
-        batch.events.append(event.id)
+            batch.records.append((event.id, await self._record(event, number, channel, group)))
 
     def _batch(self, event: Event, credential: Credential, group: Group) -> _Batch:
         url = str(event.extra.get("url", ""))

@@ -20,6 +20,8 @@ from onebell.console.setup import Setup
 from onebell.core.accept import Accept
 from onebell.core.context import Context
 from onebell.core.directory import CarrierAccount
+from onebell.core.expand import Expander
+from onebell.core.fit import Limits
 from onebell.core.outcomes import Sent, Unauthorized
 from onebell.core.wanted import WantedCarrier, WantedFeed, WantedPerson, WantedSpace
 from onebell.http.router import Router
@@ -76,7 +78,16 @@ class MailDesk:
 
 
 class MailDesks:
-    """Opens mail desks."""
+    """Opens mail desks, which nobody's address leads to."""
+
+    def limits(self, kind: str) -> Limits:
+        return Limits()
+
+    def max_age_s(self, kind: str) -> float:
+        return 60.0
+
+    def address_from(self, kind: str) -> str:
+        return ""
 
     async def open(self, account: CarrierAccount) -> MailDesk:
         return MailDesk(account)
@@ -94,6 +105,7 @@ class Native:
     setup: Setup
     session: aiohttp.ClientSession
     space: int = 0
+    sender: str = ""  # the token that ``send`` uses
 
     async def call(self, method: str, path: str, token: str = "", body: Any = None, **more: Any) -> tuple[int, Any]:
         """Status and decoded body."""
@@ -125,9 +137,10 @@ class Native:
         return found.id
 
     async def send(self, to: str = "rita", title: str = "hello", **more: Any) -> str:
-        """A message from alice; its id."""
-        token = await self.token("send")
-        status, body = await self.call("POST", "/api/v1/messages", token, {"to": to, "title": title, **more})
+        """A message from the token ``ci``; its id."""
+        if not self.sender:
+            self.sender = await self.token("send")
+        status, body = await self.call("POST", "/api/v1/messages", self.sender, {"to": to, "title": title, **more})
         assert status == 201, body
         return body["message_id"]
 
@@ -170,10 +183,12 @@ async def native_server(settings: Settings, web: Path, *, apply: bool = True) ->
         ready.set_result(at)
 
     async def stopping() -> None:
-        running.cancel()
+        for task in running:
+            task.cancel()
 
     server = HttpServer(router, msgspec.structs.replace(settings, port=0, drain_s=1), stopping, listening)
-    running = asyncio.create_task(api.run())
+    expander = Expander(context, MailDesks(), ("mail_desk",))
+    running = [asyncio.create_task(part.run()) for part in (api, expander)]
     serving = asyncio.create_task(server.serve())
     url = await ready
     native = None
@@ -186,7 +201,7 @@ async def native_server(settings: Settings, web: Path, *, apply: bool = True) ->
     finally:
         server.should_exit = True
         await serving
-        await asyncio.wait([running])
+        await asyncio.wait(running)
         vault.close()
         await database.close()
 

@@ -269,3 +269,21 @@ async def test_a_marker_and_a_removal_come_over_the_wire(native: Native, rita: s
     assert set(marker) == {"kind", "rev", "seq", "at"}
     assert (marker["kind"], marker["rev"], marker["seq"]) == ("read_up_to", 3, 2)
     assert removed == {"kind": "removed", "rev": 4, "seq": 1}
+
+
+async def test_a_stop_lets_every_reader_go(native: Native, rita: str) -> None:
+    """When the node stops, sockets end with 1012 and event streams end, so that clients resume elsewhere."""
+    async with (
+        native.session.ws_connect(f"{native.url}{URL}/ws?after=0", headers=bearer(rita)) as ws,
+        Events(native, rita, query="?after=0") as events,
+    ):
+        await native.send("rita")
+        await take(ws, 1)
+        await events.take(1)
+        for reader in native.api.hub.readers():
+            native.api.hub.end(reader, "stopping")
+
+        await ws.receive(timeout=10)
+        assert ws.close_code == 1012
+        async with asyncio.timeout(10):
+            assert await events.answer.content.read() == b"\n"

@@ -1,6 +1,7 @@
 """Live readers: server-sent events and WebSocket. Each frame is a page of one item; its ``next`` is where to resume.
 
-Ends of a WebSocket: 4400 bad request, 4401 sign in, 4403 forbidden, 4409 ended by the server (signed out).
+Ends of a WebSocket: 4400 bad request, 4401 sign in, 4403 forbidden, 4409 ended by the server (signed out),
+1012 the server restarts.
 A reader that takes nothing is cut without a word: nothing would reach it.
 """
 
@@ -18,7 +19,7 @@ from onebell.api.guard import number_of
 from onebell.api.operations import Call, Caller, Operation, Parameter, Right
 from onebell.core.context import Context
 from onebell.core.presence import Presence, Session
-from onebell.core.stream import SLOW, Hub, Reader
+from onebell.core.stream import SLOW, STOPPING, Hub, Reader
 from onebell.core.takings import Takings
 from onebell.errors import OnebellError
 from onebell.http.exchange import Request, StreamAnswer
@@ -29,6 +30,7 @@ _PATIENCE_S = 2.0
 """How long a socket that the server ends may take to hear it."""
 _CLOSES = {"bad_request": 4400, "invalid": 4400, "unauthorized": 4401, "forbidden": 4403}
 _ENDED = 4409
+_RESTART = 1012
 _KIND = "inbox"
 SocketHandler: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -199,9 +201,10 @@ class _Sender:
             self._task = None
 
     async def _close(self, why: str) -> None:
+        code = _RESTART if why == STOPPING else _ENDED
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                await self._send({"type": "websocket.close", "code": _ENDED, "reason": why[:100]})
+                await self._send({"type": "websocket.close", "code": code, "reason": why[:100]})
         except TimeoutError:
             abort(self._send)
 

@@ -14,6 +14,7 @@ from onebell.core.directory import Person
 from onebell.core.presence import SIGN_IN, Session
 from onebell.errors import InvalidInput, NotFound, OnebellError
 from onebell.http.exchange import Answer, Request
+from onebell.ids import UID
 
 KIND = "setup"
 KEEP_S = 7 * 86_400
@@ -124,8 +125,10 @@ class Setup:
             raise NotFound("code")
         space = session.space
         known = await self._context.lookups.person_by_uid(space, uid)
-        if known is not None and known.role != "owner" and await self._owner(space) is not None:
-            raise ApiError("invalid", f"{uid} is not the owner", "uid")
+        if (known is None or known.role != "owner") and await self._owner(space) is not None:
+            raise ApiError("invalid", f"{uid or 'nobody'} is not the owner", "uid")
+        if not UID.fullmatch(uid):
+            raise ApiError("invalid", "a name has 1 to 64 of A-Z a-z 0-9 _ . @ ! # $ & * + = | -", "uid")
         password_hash = await self._context.vault.hash_password(password)
         if await store.sessions.spend(KIND, self._digest(code), clock.now_ms()) is None:
             raise NotFound("code")

@@ -30,6 +30,7 @@ STUCK_S = 10.0
 """A reader that takes nothing for so long while frames wait is cut."""
 CATCH_UP_S = 0.05
 SLOW = "slow"
+STOPPING = "stopping"
 
 
 class Tail(msgspec.Struct, frozen=True):
@@ -251,10 +252,18 @@ class Hub:
     # ------------------------------------------------------------ catching up
 
     async def run(self) -> None:
-        """Serve until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._catch_up_forever())
-            tasks.create_task(self._poll_forever())
+        """Serve until cancelled; then every reader is let go, to resume on another node or after the restart."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._catch_up_forever())
+                tasks.create_task(self._poll_forever())
+        finally:
+            for reader in self.readers():
+                self.end(reader, STOPPING)
+
+    def readers(self) -> list[Reader]:
+        """All readers of this node."""
+        return [reader for boxes in self._readers.values() for readers in boxes.values() for reader in readers]
 
     async def _catch_up_forever(self) -> None:
         while True:
@@ -371,11 +380,9 @@ class Hub:
 
     def _cut_stuck(self) -> None:
         limit = self.now() - STUCK_S
-        for boxes in list(self._readers.values()):
-            for readers in list(boxes.values()):
-                for reader in readers:
-                    if reader.unsent and reader.moved_at < limit:
-                        self._cut(reader)
+        for reader in self.readers():
+            if reader.unsent and reader.moved_at < limit:
+                self._cut(reader)
 
 
 def _parts(boxes: dict[int, list[Reader]]) -> list[dict[int, list[Reader]]]:

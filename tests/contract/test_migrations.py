@@ -277,8 +277,7 @@ async def test_nodes_that_start_together_migrate_once(cluster: Cluster) -> None:
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     started = [
-        subprocess.Popen([sys.executable, "-c", script, url], env=environment, stderr=subprocess.PIPE)  # noqa: ASYNC220
-        for _ in range(3)
+        subprocess.Popen([sys.executable, "-c", script, url], env=environment, stderr=subprocess.PIPE) for _ in range(3)
     ]
 
     assert [process.communicate()[1] for process in started] == [b"", b"", b""]

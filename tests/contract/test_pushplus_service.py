@@ -1,11 +1,13 @@
 """PushPlus over a real store: what its calls leave in the rows, on both engines."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engines import settings_for
 from tests.fakes.clock import MovedClock
-from tests.service import Service, context_over
+from tests.service import ENGINES, Service, context_over
 
 from onebell.dialects.pushplus import directory
 from onebell.dialects.pushplus.openapi import KEY_LIFE_S, OVERLAP_S
@@ -67,6 +69,12 @@ owner = "alice"
 code = "wecom"
 carrier = "bot"
 """
+
+
+@pytest.fixture(params=ENGINES)
+def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """A fresh store."""
+    return settings_for(request.param, request, tmp_path)
 
 
 @pytest.fixture

@@ -2,28 +2,18 @@
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engines import settings_for
-from tests.service import ENGINES
 
 from onebell.core.events import Event, EventKind
 from onebell.dialects.easemob.callback import SCHEDULE, pack
-from onebell.settings import Settings
 from onebell.store.base import Store
 from onebell.store.lookups import CachedLookups
 
 APP, URL, SECRET = "acme/demo", "http://127.0.0.1:9099/easemob", "easemob-callback-secret"
 ID = "1029457500870543736"
 BODY = {"msg": "rr", "type": "txt"}
-
-
-@pytest.fixture(params=ENGINES)
-def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """A fresh store."""
-    return settings_for(request.param, request, tmp_path)
 
 
 async def make_rule(store: Store, space: int, name: str = "audit", **changed: Any) -> None:

@@ -2,18 +2,14 @@
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from tests.engines import settings_for
-from tests.service import ENGINES
 
 from onebell.core.events import Event, EventKind
 from onebell.dialects.ums.callback import SCHEDULE, pack
 from onebell.dialects.ums.group import CarrierUse, Group
-from onebell.settings import Settings
 from onebell.store.base import Store
 from onebell.store.lookups import CachedLookups
 
@@ -21,12 +17,6 @@ KEY, SECRET = "7d431e42dfa6a6d693ac2d04", "5e987ac6d2e04d95a9d8f0d1"
 URL, SECOND = "http://127.0.0.1:9099/ums", "http://127.0.0.1:9099/second"
 MSGID = "v:1t:1603707455p:27133n:2"
 AT = 1_603_707_456_789
-
-
-@pytest.fixture(params=ENGINES)
-def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """A fresh store."""
-    return settings_for(request.param, request, tmp_path)
 
 
 async def make_group(store: Store, space: int, **changed: Any) -> None:

@@ -16,6 +16,7 @@ from onebell.api.endpoint import NativeApi
 from onebell.api.space import KindWords
 from onebell.carriers import registry
 from onebell.carriers.accounts import Accounts
+from onebell.carriers.callback_client import CallbackClient
 from onebell.carriers.credentials import Credentials
 from onebell.carriers.outbound import Outbound
 from onebell.carriers.rendering import PartRenderer
@@ -25,6 +26,7 @@ from onebell.commands import Tools
 from onebell.console.pages import Pages
 from onebell.console.setup import Setup
 from onebell.core.accept import Accept
+from onebell.core.callbacks import Callbacks
 from onebell.core.context import Context
 from onebell.core.dispatch import Dispatcher
 from onebell.core.expand import Expander
@@ -45,14 +47,13 @@ from onebell.ids import IdMint
 from onebell.metrics import Metrics
 from onebell.settings import Settings
 from onebell.store.base import build_store
-from onebell.store.bell import LocalBell
+from onebell.store.bell import build_bell
 from onebell.store.carrier_tokens import CarrierTokens
 from onebell.store.changes import Changes
 from onebell.store.engine import open_database
 from onebell.store.files import open_files
 from onebell.store.limits import SharedLimits
 from onebell.store.lookups import CachedLookups
-from onebell.store.nats_bell import NatsBell
 from onebell.store.nodes import take_number
 from onebell.store.routing import Addressed
 from onebell.store.writer import BatchWriter
@@ -94,7 +95,7 @@ class Application:
         stack.push_async_callback(self._node.release)
         mint = IdMint(clock, self._node.no)
         vault = ServerVault(server_keys(settings), clock)
-        bell = NatsBell(settings.nats_url) if settings.nats_url else LocalBell()
+        bell = build_bell(settings.nats_url)
         await bell.open()
         stack.push_async_callback(bell.close)
         outbound = Outbound(clock=clock)
@@ -150,11 +151,19 @@ class Application:
         }
         self.router = Router(endpoints, self.native.websockets())
         self._dispatcher = Dispatcher(context, self.carriers, PartRenderer(context, self.outbound))
+        self._callbacks = Callbacks(context, self.dialects, CallbackClient(self.outbound))
         self._expander = Expander(context, self.carriers, registry.kinds())
 
     def start(self) -> None:
         """Begin to dispatch, stream, keep; the listener may accept from now on."""
-        parts: Sequence[Task] = (self._lookups, self._limits, self._dispatcher, self._expander, self.native)
+        parts: Sequence[Task] = (
+            self._lookups,
+            self._limits,
+            self._dispatcher,
+            self._expander,
+            self._callbacks,
+            self.native,
+        )
         self._tasks = [asyncio.create_task(part.run(), name=type(part).__name__) for part in parts]
         self._tasks.append(asyncio.create_task(self._node.keep(), name="node"))
         for task in self._tasks:
@@ -170,6 +179,7 @@ class Application:
             return
         self._stopped = True
         await self._dispatcher.drain(self._settings.drain_s)
+        await self._callbacks.stop(self._settings.drain_s)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -22,7 +22,9 @@ from onebell.core.directory import (
 from onebell.core.model import PartyKind, Receipt, Submission
 from onebell.ids import IdMint
 from onebell.settings import Settings
-from onebell.store.base import Store
+
+if TYPE_CHECKING:  # the store's verbs take words of this module
+    from onebell.store.base import Store
 
 
 class Lookups(Protocol):
@@ -182,6 +184,7 @@ class Files(Protocol):
     async def find(self, space: int, file: int) -> StoredFile | None: ...
     async def find_public(self, public_id: str) -> StoredFile | None: ...
     def read(self, file: StoredFile, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]: ...
+    async def remove(self, file: StoredFile) -> None: ...
 
 
 class Acceptor(Protocol):
@@ -206,7 +209,7 @@ class Context:
     settings: Settings
     clock: Clock
     mint: IdMint
-    store: Store
+    store: "Store"
     bell: Bell
     lookups: Lookups
     vault: Vault

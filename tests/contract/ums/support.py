@@ -92,6 +92,11 @@ channel_key = "{KEY}"
 steps = [{{ carriers = ["app"] }}]
 
 [[ums.strategies]]
+id = 1002
+channel_key = "{KEY}"
+steps = [{{ carriers = ["app"], wait = "60s" }}, {{ carriers = ["email"] }}]
+
+[[ums.strategies]]
 id = 1003
 channel_key = "{KEY}"
 enabled = false

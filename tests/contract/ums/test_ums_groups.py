@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from tests.contract.ums.support import APP, DIRECTORY, K2, sent
+from tests.contract.ums.support import APP, DIRECTORY, K2, MAIL, sent
 from tests.fakes.clock import MovedClock
 from tests.service import Service, basic
 
@@ -45,6 +45,14 @@ async def test_white_lists_may_be_off(ums: Service) -> None:
 async def test_case_25_strategies(ums: Service, rule: int, code: int) -> None:
     """One step is sent at once; a disabled strategy and an unknown one are gone."""
     assert code == await sent(ums, aud_userid=["user1"], msg_app=[APP], rule_id=rule)
+
+
+async def test_strategy_of_several_steps_is_not_sent_at_once(ums: Service) -> None:
+    """What cannot be followed is refused; its carriers are compared before that (case 26)."""
+    assert await sent(ums, aud_userid=["user1"], msg_app=[APP], rule_id=1002) == 4004
+    assert await sent(ums, aud_userid=["user1"], msg_app=[APP], msg_email=[MAIL], rule_id=1002) == 1015026
+    assert await ums.rows(schema.message) == []
+    assert await sent(ums, aud_app=[{"data": ["user1"]}], msg_app=[APP], rule_id=1002) == 0
 
 
 async def test_strategy_of_another_group(ums: Service) -> None:

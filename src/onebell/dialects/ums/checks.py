@@ -39,14 +39,17 @@ def check_open(group: Group, now_ms: int) -> None:
         raise Rejected(GROUP_EXPIRED)
 
 
-async def strategy_of(context: Context, channel: Channel, call: Call) -> Strategy | None:
-    """The strategy that ``rule_id`` names; None = everything at once. Without effect on custom ids (seed).
+async def check_strategy(context: Context, channel: Channel, call: Call) -> None:
+    """The strategy that ``rule_id`` names can be followed. Without effect on custom ids (seed).
+
+    A strategy of one step sends at once, as no strategy does. One of several steps is refused rather than sent at
+    once on all its carriers: nothing runs its timers.
 
     Raises:
-        Rejected: unknown, disabled, another group's, or for other carriers than the message's.
+        Rejected: unknown, disabled, another group's, of several steps, or for other carriers than the message's.
     """
     if not call.rule_id or call.custom:
-        return None
+        return
     record = await context.lookups.record(channel.space, DIALECT, STRATEGY, str(call.rule_id))
     if record is None:
         raise Rejected(RULE_GONE)
@@ -55,7 +58,8 @@ async def strategy_of(context: Context, channel: Channel, call: Call) -> Strateg
         raise Rejected(RULE_GONE)
     if strategy.kinds != call.kinds:
         raise invalid("rule_id", "and msg_* must name the same carriers")
-    return strategy
+    if len(strategy.steps) > 1:
+        raise Rejected(RULE_GONE, "a strategy of several steps cannot be followed yet")
 
 
 async def parts_of(context: Context, channel: Channel, call: Call) -> tuple[Part, ...]:

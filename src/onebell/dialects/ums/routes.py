@@ -21,7 +21,7 @@ from onebell.dialects.ums import answer
 from onebell.dialects.ums.answer import Rate, Rejected, invalid
 from onebell.dialects.ums.audience import Channel, lists_of, resolve, segment_of
 from onebell.dialects.ums.callback import SCHEDULE, pack
-from onebell.dialects.ums.checks import check_hours, check_open, check_words, parts_of, strategy_of
+from onebell.dialects.ums.checks import check_hours, check_open, check_strategy, check_words, parts_of
 from onebell.dialects.ums.fields import Object
 from onebell.dialects.ums.group import CALLS_PER_MINUTE, CHANNEL_GROUP, DIALECT, Group, basic_pair
 from onebell.dialects.ums.parse import Call, document, parse_broadcast, parse_sent
@@ -142,7 +142,7 @@ class Ums:
         context, group = self._context, channel.group
         segment = await segment_of(context, channel, call)
         lists = await lists_of(context, channel, call)
-        await strategy_of(context, channel, call)
+        await check_strategy(context, channel, call)
         parts = await parts_of(context, channel, call)
         now_ms = context.clock.now_ms()
         check_words(group, call)

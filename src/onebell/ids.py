@@ -70,6 +70,11 @@ class IdMint:
         with self._lock:
             self._next = max(self._next, ((other >> (_NODE_BITS + _SEQUENCE_BITS)) + 1) << _SEQUENCE_BITS)
 
+    @staticmethod
+    def first_at(at_ms: int) -> int:
+        """The lowest id that any node can have minted at an instant: what is older has a lower id."""
+        return max(0, at_ms - _EPOCH_MS) << (_NODE_BITS + _SEQUENCE_BITS)
+
     def _at(self, tick: int) -> int:
         high = (tick >> _SEQUENCE_BITS) << (_NODE_BITS + _SEQUENCE_BITS)
         return high | (self._node << _SEQUENCE_BITS) | (tick & (BLOCK - 1))

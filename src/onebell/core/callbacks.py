@@ -2,18 +2,17 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 import msgspec
 import structlog
 
-from onebell.clock import Clock
 from onebell.core import signing
 from onebell.core.bell import Due
 from onebell.core.context import Context
 from onebell.core.events import CallbackAnswer, CallbackRequest, CallbackSchedule
 from onebell.core.packing import Packer, Packing
+from onebell.core.retry_after import retry_after_s
 from onebell.core.work import CallbackJob, CallbackResult
 from onebell.errors import OnebellError, StoreUnavailable
 
@@ -25,7 +24,6 @@ PER_ORIGIN = 16
 """Of those, to one receiver: one that hangs must not hold up the others."""
 PUT_OFF_S = 1.0
 """How long a callback waits whose receiver has as many under way as it gets."""
-LONGEST_ASKED_S = 86_400.0
 GONE = 410
 """A receiver that wants no more (Standard Webhooks)."""
 
@@ -182,7 +180,9 @@ class Callbacks:
         if not ends(schedule, answer.status):
             if answer.status == GONE and not schedule.success:
                 return CallbackResult(job=job, state="parked", status=answer.status, reply=reply)
-            return self._again(job, schedule, answer.status, reply, asked_s(schedule, answer, self.context.clock))
+            return self._again(
+                job, schedule, answer.status, reply, asked_s(schedule, answer, self.context.clock.now_ms())
+            )
         if answer.status in schedule.success or 200 <= answer.status < 300:
             await self._tell(packer, request, answer)
         return CallbackResult(job=job, state="done", status=answer.status, reply=reply)
@@ -247,15 +247,8 @@ def ends(schedule: CallbackSchedule, status: int) -> bool:
     return 200 <= status < 300
 
 
-def asked_s(schedule: CallbackSchedule, answer: CallbackAnswer, clock: Clock) -> float:
+def asked_s(schedule: CallbackSchedule, answer: CallbackAnswer, now_ms: int) -> float:
     """How long the receiver asks to be left alone, where the schedule is ours (Standard Webhooks) and no sheet's."""
-    asked = answer.headers.get("retry-after", "")
-    if schedule.success or not asked:
+    if schedule.success:
         return 0
-    if asked.isdecimal():
-        return min(float(asked), LONGEST_ASKED_S)
-    try:
-        until_s = parsedate_to_datetime(asked).timestamp()
-    except ValueError:
-        return 0
-    return min(max(0.0, until_s - clock.now_ms() / 1000), LONGEST_ASKED_S)
+    return retry_after_s(answer.headers.get("retry-after", ""), now_ms) or 0

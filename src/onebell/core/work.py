@@ -106,7 +106,17 @@ class PollJob(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     account: int
     provider_ref: str
-    created_at: int
+    sent_at: int
+
+
+class TakenDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery of a recalled message that its provider has taken."""
+
+    space: int
+    id: int
+    account: int
+    person: int
+    provider_ref: str
 
 
 class ReceiptFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,7 +255,7 @@ class PlanJob(msgspec.Struct, frozen=True, kw_only=True):
     message: int
     person: int
     step: int
-    data: dict[str, Any]
+    data: bytes  # JSON, as its maker wrote it
     next_at: int
 
 
@@ -258,7 +268,7 @@ class PlanDraft(msgspec.Struct, frozen=True, kw_only=True):
     message: int = 0
     person: int = 0
     step: int = 0
-    data: dict[str, Any] = {}
+    data: bytes = b"{}"
 
 
 class EventDraft(msgspec.Struct, frozen=True, kw_only=True):

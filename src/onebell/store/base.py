@@ -16,10 +16,13 @@ from onebell.store.expansions import Expansions
 from onebell.store.feeds import Feeds
 from onebell.store.inbox import Inbox
 from onebell.store.inbox_changes import InboxChanges
+from onebell.store.keeping import Keeping
 from onebell.store.messages import Messages
 from onebell.store.people import People
+from onebell.store.plans import Plans
 from onebell.store.prepared import Box, Expansion, Prepared, Timer, Wait
 from onebell.store.pushplus import PushPlusStore
+from onebell.store.receipts import Receipts
 from onebell.store.records import Records
 from onebell.store.sessions import Sessions
 from onebell.store.targets import Targets
@@ -53,6 +56,9 @@ class Store:
     messages: Messages
     expansions: Expansions
     callbacks: Callbacks
+    plans: Plans
+    receipts: Receipts
+    keeping: Keeping
     ums: UmsStore
     easemob: EasemobStore
     wecom: WecomStore
@@ -81,6 +87,9 @@ def build_store(db: Database, changes: Changes) -> Store:
         messages=Messages(db),
         expansions=Expansions(db),
         callbacks=Callbacks(db),
+        plans=Plans(db),
+        receipts=Receipts(db),
+        keeping=Keeping(db),
         ums=UmsStore(db),
         easemob=EasemobStore(changes),
         wecom=WecomStore(db),

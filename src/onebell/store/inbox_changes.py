@@ -14,6 +14,7 @@ from onebell.store.deliveries import cancel_open
 from onebell.store.engine import Database
 from onebell.store.events import write_events
 from onebell.store.inbox import AnyRow
+from onebell.store.queueing import ZERO
 from onebell.store.schema import entry, mailbox, message
 
 PAGE = 500
@@ -248,14 +249,14 @@ def bury(conn: Connection, space: int, deleted_before: int) -> int:
     of a gap. How many."""
     found = conn.execute(
         sa.select(entry.c.mailbox_id, entry.c.seq, entry.c.rev)
-        .where(entry.c.space_id == space, entry.c.deleted_at > 0, entry.c.deleted_at < deleted_before)
-        .order_by(entry.c.mailbox_id)
+        .where(entry.c.space_id == space, entry.c.deleted_at > ZERO, entry.c.deleted_at < deleted_before)
+        .order_by(entry.c.deleted_at)
         .limit(PAGE)
     ).all()
     highest: dict[int, int] = {}
     for row in found:
         highest[row.mailbox_id] = max(row.rev, highest.get(row.mailbox_id, 0))
-    for box, rev in highest.items():
+    for box, rev in sorted(highest.items()):
         conn.execute(
             sa.update(mailbox)
             .where(mailbox.c.space_id == space, mailbox.c.id == box, mailbox.c.floor < rev)

@@ -28,6 +28,12 @@ message = table(
     big("created_at"),
     big("finished_at"),
     sa.Index("message_by_time", "space_id", "dialect", "created_at"),
+    sa.Index(  # what the keeper takes away after a minute
+        "message_passing",
+        "created_at",
+        sqlite_where=sa.text("keep = 'while_online'"),
+        postgresql_where=sa.text("keep = 'while_online'"),
+    ),
 )
 
 entry = table(  # one message in one mailbox: the delivery of the carrier inbox
@@ -50,6 +56,12 @@ entry = table(  # one message in one mailbox: the delivery of the carrier inbox
     big("deleted_at"),  # tombstone for 30 days
     sa.Index("entry_by_rev", "space_id", "mailbox_id", "rev"),
     sa.Index("entry_of_message", "space_id", "message_id", "mailbox_id"),
+    sa.Index(
+        "entry_deleted",
+        "deleted_at",
+        sqlite_where=sa.text("deleted_at > 0"),
+        postgresql_where=sa.text("deleted_at > 0"),
+    ),
 )
 
 public_id = table(

@@ -1,0 +1,89 @@
+"""Takes away what is over: a little at a time, so that nobody waits for it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from onebell.core.context import Context
+from onebell.errors import StoreUnavailable
+
+log = structlog.get_logger()
+
+ROUND_S = 60.0
+"""Between two rounds; every node makes them, what one took away the next does not find."""
+REST_S = 0.05
+"""Between two pieces."""
+PIECES = 200
+"""Of one sort in one round: the rest waits for the next."""
+PASSING_MS = 120_000
+"""``while_online`` messages: their entries were good for a minute (DESIGN §5)."""
+TOMBSTONE_MS = 30 * 86_400_000
+SESSION_MS = 60_000
+DAY_MS = 86_400_000
+
+_Piece = Callable[[], Awaitable[int]]
+
+
+class Keeper:
+    """One per node; :meth:`run` is its task."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Keep until :meth:`stop`."""
+        while not self._stop.is_set():
+            try:
+                await self.turn()
+            except StoreUnavailable as error:
+                log.warning("keeper_waits_for_store", why=str(error))
+            await self._rest(ROUND_S)
+
+    def stop(self) -> None:
+        """End after the piece under way."""
+        self._stop.set()
+
+    async def turn(self) -> None:
+        """One round over everything."""
+        store, now = self._context.store, self._context.clock.now_ms()
+        await self._all("expired", lambda: store.keeping.expired(now))
+        await self._all("passing", lambda: store.keeping.passing(now - PASSING_MS))
+        await self._all("sessions", lambda: store.sessions.sweep(now - SESSION_MS, 500))
+        await self._files(now)
+        for space in await store.keeping.spaces():
+            await self._space(space, now)
+
+    async def _space(self, space: int, now: int) -> None:
+        store, days = self._context.store, self._context.settings.retention_days
+        await self._all("tombstones", lambda: store.inbox_changes.bury(space, now - TOMBSTONE_MS))
+        if not days:
+            return
+        bound = now - days * DAY_MS
+        await self._all("messages", lambda: store.keeping.old_messages(space, bound))
+        await self._all("callbacks", lambda: store.keeping.old_callbacks(space, bound))
+
+    async def _all(self, what: str, piece: _Piece) -> None:
+        total = 0
+        for _ in range(PIECES):
+            removed = await piece()
+            total += removed
+            if removed == 0 or self._stop.is_set():
+                break
+            await self._rest(REST_S)
+        if total:
+            log.info("kept", what=what, removed=total)
+
+    async def _files(self, now: int) -> None:
+        for space, number in await self._context.store.keeping.expired_files(now):
+            file = await self._context.files.find(space, number)
+            if file is not None:
+                await self._context.files.remove(file)
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            return

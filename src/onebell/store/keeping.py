@@ -1,0 +1,192 @@
+"""What the keeper takes away, in pieces small enough that no sender waits for it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from onebell.ids import IdMint
+from onebell.store.engine import Database
+from onebell.store.queueing import keys_in
+from onebell.store.schema import (
+    attempt,
+    callback,
+    carrier_pause,
+    counter,
+    delivery,
+    entry,
+    event,
+    expansion,
+    file,
+    guard,
+    idempotency,
+    interaction,
+    mailbox,
+    message,
+    plan,
+    public_id,
+    receipt,
+    recipient,
+    space,
+)
+
+PIECE = 500
+"""Rows that one transaction takes away."""
+
+_PASSING: sa.ColumnElement[str] = sa.literal_column("'while_online'")
+_OF_MESSAGE = (event, expansion, interaction, plan, public_id)
+_OF_DELIVERY = (attempt, receipt, recipient)
+
+Key = tuple[int, int]
+
+
+class Keeping:
+    """Each verb removes a piece and says how many rows that was; 0 = nothing is left to do."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def spaces(self) -> tuple[int, ...]:
+        """Every space."""
+        return await self._db.read(lambda connection: tuple(connection.execute(sa.select(space.c.id)).scalars()))
+
+    async def expired(self, now_ms: int) -> int:
+        """Idempotency keys, guards, counts and pauses whose time is over."""
+        return await self._db.write(lambda connection: _expired(connection, now_ms))
+
+    async def passing(self, older_than_ms: int) -> int:
+        """Messages that were only for who was online."""
+        return await self._db.write(lambda connection: _passing(connection, older_than_ms))
+
+    async def old_messages(self, space_id: int, older_than_ms: int) -> int:
+        """Messages of a space from before an instant, with all that hangs on them."""
+        return await self._db.write(lambda connection: _old_messages(connection, space_id, older_than_ms))
+
+    async def old_callbacks(self, space_id: int, older_than_ms: int) -> int:
+        """Closed callbacks and loose events of a space from before an instant."""
+        return await self._db.write(lambda connection: _old_callbacks(connection, space_id, older_than_ms))
+
+    async def expired_files(self, now_ms: int) -> tuple[Key, ...]:
+        """(space, id) of files whose time is over."""
+        return await self._db.read(lambda connection: _expired_files(connection, now_ms))
+
+
+def _expired(connection: sa.Connection, now_ms: int) -> int:
+    return (
+        _delete(connection, idempotency, idempotency.c.expires_at < now_ms)
+        + _delete(connection, guard, sa.and_(guard.c.expires_at > 0, guard.c.expires_at < now_ms))
+        + _delete(connection, counter, counter.c.expires_at < now_ms)
+        + _delete(connection, carrier_pause, carrier_pause.c.until < now_ms)
+    )
+
+
+def _delete(connection: sa.Connection, table: sa.Table, condition: sa.ColumnElement[bool]) -> int:
+    key = list(table.primary_key.columns)
+    # Chosen by key first: neither engine can limit a DELETE itself.
+    piece = connection.execute(sa.select(*key).where(condition).order_by(*key).limit(PIECE)).all()
+    if piece:
+        connection.execute(sa.delete(table).where(sa.tuple_(*key).in_([tuple(row) for row in piece])))
+    return len(piece)
+
+
+def _passing(connection: sa.Connection, older_than_ms: int) -> int:
+    rows = connection.execute(
+        sa.select(message.c.space_id, message.c.id)
+        .where(message.c.keep == _PASSING, message.c.created_at < older_than_ms)
+        .order_by(message.c.created_at)
+        .limit(PIECE)
+    )
+    # Nobody's gap: who was not there when it passed was never meant to get it.
+    return _take_away(connection, [(row.space_id, row.id) for row in rows], leaves_gap=False)
+
+
+def _old_messages(connection: sa.Connection, space_id: int, older_than_ms: int) -> int:
+    rows = connection.execute(
+        sa.select(message.c.space_id, message.c.id)
+        .where(message.c.space_id == space_id, message.c.id < IdMint.first_at(older_than_ms))
+        .order_by(message.c.id)
+        .limit(PIECE)
+    )
+    return _take_away(connection, [(row.space_id, row.id) for row in rows], leaves_gap=True)
+
+
+def _take_away(connection: sa.Connection, keys: Sequence[Key], *, leaves_gap: bool) -> int:
+    """A piece of what hangs on these messages; they themselves once nothing does."""
+    if not keys:
+        return 0
+    removed = _entries(connection, keys, leaves_gap=leaves_gap)
+    if removed == 0:
+        removed = _deliveries(connection, keys)
+    if removed:
+        return removed
+    for table in _OF_MESSAGE:
+        connection.execute(sa.delete(table).where(keys_in(table, keys, "message_id")))
+    connection.execute(sa.delete(callback).where(keys_in(callback, keys, "message_id")))
+    connection.execute(sa.delete(message).where(keys_in(message, keys)))
+    return len(keys)
+
+
+def _entries(connection: sa.Connection, keys: Sequence[Key], *, leaves_gap: bool) -> int:
+    rows = connection.execute(
+        sa.select(entry.c.space_id, entry.c.mailbox_id, entry.c.seq, entry.c.rev)
+        .where(keys_in(entry, keys, "message_id"))
+        .order_by(entry.c.space_id, entry.c.mailbox_id)
+        .limit(PIECE)
+    ).all()
+    if rows and leaves_gap:
+        _raise_floors(connection, rows)
+    if rows:
+        places = [(row.space_id, row.mailbox_id, row.seq) for row in rows]
+        own = sa.tuple_(entry.c.space_id, entry.c.mailbox_id, entry.c.seq)
+        connection.execute(sa.delete(entry).where(own.in_(places)))
+    return len(rows)
+
+
+def _raise_floors(connection: sa.Connection, rows: Sequence[Any]) -> None:
+    """A reader that still stands before what was removed learns of a gap."""
+    highest: dict[Key, int] = {}
+    for row in rows:
+        key = (row.space_id, row.mailbox_id)
+        highest[key] = max(row.rev, highest.get(key, 0))
+    connection.execute(
+        sa.update(mailbox)
+        .where(
+            mailbox.c.space_id == sa.bindparam("s"),
+            mailbox.c.id == sa.bindparam("m"),
+            mailbox.c.floor < sa.bindparam("rev"),
+        )
+        .values(floor=sa.bindparam("rev")),
+        [{"s": key[0], "m": key[1], "rev": rev} for key, rev in sorted(highest.items())],
+    )
+
+
+def _deliveries(connection: sa.Connection, keys: Sequence[Key]) -> int:
+    rows = connection.execute(
+        sa.select(delivery.c.space_id, delivery.c.id)
+        .where(keys_in(delivery, keys, "message_id"))
+        .order_by(delivery.c.space_id, delivery.c.id)
+        .limit(PIECE)
+    ).all()
+    own = [(row.space_id, row.id) for row in rows]
+    if own:
+        for table in _OF_DELIVERY:
+            connection.execute(sa.delete(table).where(keys_in(table, own, "delivery_id")))
+        connection.execute(sa.delete(delivery).where(keys_in(delivery, own)))
+    return len(own)
+
+
+def _old_callbacks(connection: sa.Connection, space_id: int, older_than_ms: int) -> int:
+    bound = IdMint.first_at(older_than_ms)
+    closed = sa.and_(callback.c.space_id == space_id, callback.c.id < bound, callback.c.state != "due")
+    loose = sa.and_(event.c.space_id == space_id, event.c.id < bound)
+    return _delete(connection, callback, closed) + _delete(connection, event, loose)
+
+
+def _expired_files(connection: sa.Connection, now_ms: int) -> tuple[Key, ...]:
+    rows = connection.execute(
+        sa.select(file.c.space_id, file.c.id)
+        .where(file.c.expires_at > 0, file.c.expires_at < now_ms)
+        .order_by(file.c.space_id, file.c.id)
+        .limit(PIECE)
+    )
+    return tuple((row.space_id, row.id) for row in rows)

@@ -1,0 +1,168 @@
+"""Durable timers on both engines: each step once, whoever is awake, also after a restart."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+from tests.fakes.node import HeardBell, context_of
+from tests.rows import SPACE, Rows
+
+from onebell.core.bell import Due
+from onebell.core.plans import Plans
+from onebell.core.work import LEASE_S, PlanDraft, PlanJob
+from onebell.store import schema
+from onebell.store.base import Store
+from onebell.store.engine import Database
+
+
+@dataclass
+class Steps:
+    """A handler: remembers the steps; goes on as told."""
+
+    then: list[int | Exception | None] = field(default_factory=list)
+    done: list[PlanJob] = field(default_factory=list)
+
+    async def __call__(self, job: PlanJob) -> int | None:
+        self.done.append(job)
+        answer = self.then.pop(0) if self.then else None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+async def rows(database: Database) -> Rows:
+    made = Rows(database)
+    await made.space()
+    return made
+
+
+def draft(rows: Rows, in_s: float = 0, kind: str = "step", message: int = 0) -> PlanDraft:
+    due = rows.clock.now_ms() + round(in_s * 1000)
+    return PlanDraft(space=SPACE, kind=kind, next_at=due, message=message, person=5, data=b'{"a":1}')
+
+
+async def test_a_timer_comes_once_at_its_time(store: Store, rows: Rows) -> None:
+    """Not before its instant, then once, with what its maker wrote."""
+    steps = Steps()
+    plans = Plans(context_of(store, rows), {"step": steps})
+    await store.plans.add([draft(rows, 10, message=7)], rows.mint)
+    assert await plans.turn() == 1.0
+    rows.clock.move(9.999)
+    await plans.turn()
+    assert steps.done == []
+
+    rows.clock.move(0.001)
+    await plans.turn()
+    await plans.turn()
+
+    (job,) = steps.done
+    assert (job.message, job.person, job.step, job.data) == (7, 5, 0, b'{"a":1}')
+    assert (await rows.one(schema.plan)).done == 1
+
+
+async def test_steps_follow_each_other(store: Store, rows: Rows) -> None:
+    """A handler that names the next instant is called again then, one step further."""
+    steps = Steps(then=[rows.clock.now_ms() + 5_000, None])
+    plans = Plans(context_of(store, rows), {"step": steps})
+    await store.plans.add([draft(rows)], rows.mint)
+    await plans.turn()
+    await plans.turn()
+    assert len(steps.done) == 1
+
+    rows.clock.move(5)
+    await plans.turn()
+
+    assert [job.step for job in steps.done] == [0, 1]
+
+
+async def test_a_defect_is_tried_again_later(store: Store, rows: Rows) -> None:
+    """A handler that raises keeps its step and blocks no other timer."""
+    steps, other = Steps(then=[ValueError("bug")]), Steps()
+    plans = Plans(context_of(store, rows), {"step": steps, "other": other})
+    await store.plans.add([draft(rows), draft(rows, kind="other")], rows.mint)
+    await plans.turn()
+    assert len(other.done) == 1
+
+    rows.clock.move(60)
+    await plans.turn()
+
+    assert [job.step for job in steps.done] == [0, 0]
+    assert {row.done for row in await rows.all(schema.plan)} == {1}
+
+
+async def test_two_nodes_share_timers(store: Store, rows: Rows) -> None:
+    """However many nodes look at once, each timer is handled by one."""
+    await store.plans.add([draft(rows) for _ in range(20)], rows.mint)
+    all_steps = [Steps() for _ in range(3)]
+
+    await asyncio.gather(*(Plans(context_of(store, rows), {"step": steps}).turn() for steps in all_steps))
+
+    handled = [job.id for steps in all_steps for job in steps.done]
+    assert len(handled) == len(set(handled))
+    assert len(handled) >= 16
+
+
+async def test_a_timer_of_a_dead_node_is_taken_over(store: Store, rows: Rows) -> None:
+    """A step whose node died is done by another one lease later; what the first says then changes nothing."""
+    await store.plans.add([draft(rows)], rows.mint)
+    (lost,) = await store.plans.claim_due(rows.clock.now_ms(), ["step"], 5)
+    steps = Steps(then=[rows.clock.now_ms() + 999_000])
+    plans = Plans(context_of(store, rows), {"step": steps})
+    await plans.turn()
+    assert steps.done == []
+
+    rows.clock.move(LEASE_S)
+    await plans.turn()
+    await store.plans.finish(lost)
+
+    assert len(steps.done) == 1
+    row = await rows.one(schema.plan)
+    assert (row.done, row.step) == (0, 1)
+
+
+async def test_an_overdue_timer_runs_once_after_a_restart(store: Store, rows: Rows) -> None:
+    """What came while nobody was awake comes at once, one time."""
+    await store.plans.add([draft(rows)], rows.mint)
+    rows.clock.move(86_400)
+    steps = Steps()
+    plans = Plans(context_of(store, rows), {"step": steps})
+
+    await plans.turn()
+    await plans.turn()
+
+    assert len(steps.done) == 1
+
+
+async def test_unknown_kinds_wait(store: Store, rows: Rows) -> None:
+    """A timer that nobody here handles is left for a node that does."""
+    await store.plans.add([draft(rows, kind="elsewhere")], rows.mint)
+
+    assert await Plans(context_of(store, rows), {"step": Steps()}).turn() == 5.0
+
+    assert (await rows.one(schema.plan)).lease_until == 0
+
+
+async def test_a_recalled_message_has_no_timers(store: Store, rows: Rows) -> None:
+    """Dropping a message's timers ends them and no others."""
+    await store.plans.add([draft(rows, message=1), draft(rows, message=2)], rows.mint)
+
+    await store.plans.drop(SPACE, 1)
+
+    assert {row.message_id: row.done for row in await rows.all(schema.plan)} == {1: 1, 2: 0}
+
+
+async def test_the_bell_wakes_it(store: Store, rows: Rows) -> None:
+    """A ring runs what is due at once; the task ends when told."""
+    bell, steps = HeardBell(), Steps()
+    plans = Plans(context_of(store, rows, bell), {"step": steps})
+    running = asyncio.create_task(plans.run())
+    await asyncio.sleep(0.05)
+    await store.plans.add([draft(rows)], rows.mint)
+
+    bell.ring(Due(space=SPACE, queue="plans"))
+    async with asyncio.timeout(3):
+        while not steps.done:
+            await asyncio.sleep(0.01)
+    plans.stop()
+    await running

@@ -6,6 +6,7 @@ import msgspec
 import sqlalchemy as sa
 
 from onebell.core.model import Part
+from onebell.core.sent import SentMessage
 from onebell.store import credentials
 from onebell.store.changes import Changes
 from onebell.store.credentials import NewCredential
@@ -17,30 +18,13 @@ _ACCESS = "access"
 _parts = msgspec.json.Decoder(tuple[Part, ...]).decode
 
 
-class PushPlusMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as its page and its status show it."""
-
-    id: int
-    space: int
-    public_id: str
-    sender: int
-    sender_name: str
-    parts: tuple[Part, ...]
-    extra: dict[str, Any]
-    state: str
-    created_at: int
-    finished_at: int  # 0 = something is still open
-    is_reached: bool  # somebody has it
-    why: str  # the last provider's words, when nobody has
-
-
 class PushPlusStore:
     """Verbs of the PushPlus dialect."""
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
 
-    async def message(self, short_code: str) -> PushPlusMessage | None:
+    async def message(self, short_code: str) -> SentMessage | None:
         """The message of a shortCode, whoever sent it: the code is what its reader shows (sheet pushplus §1.6)."""
         return await self._changes.database.read(lambda connection: _message(connection, short_code))
 
@@ -82,7 +66,7 @@ def _ended(connection: sa.Connection, space: int, owner: int, now_ms: int) -> li
     return list(connection.scalars(statement))
 
 
-def _message(connection: sa.Connection, short_code: str) -> PushPlusMessage | None:
+def _message(connection: sa.Connection, short_code: str) -> SentMessage | None:
     place = connection.execute(
         sa.select(public_id.c.space_id, public_id.c.message_id).where(
             public_id.c.dialect == _DIALECT, public_id.c.public_id == short_code
@@ -97,7 +81,7 @@ def _message(connection: sa.Connection, short_code: str) -> PushPlusMessage | No
     ).one_or_none()
     if row is None:
         return None
-    return PushPlusMessage(
+    return SentMessage(
         id=row.id,
         space=row.space_id,
         public_id=short_code,

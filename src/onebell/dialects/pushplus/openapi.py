@@ -8,6 +8,7 @@ import msgspec
 
 from onebell.clock import shanghai_text
 from onebell.core.context import Context
+from onebell.core.sent import SentMessage
 from onebell.dialects.pushplus import answer
 from onebell.dialects.pushplus.answer import NO_RECIPIENT, OpenFault
 from onebell.dialects.pushplus.callback import FAILED, SENT
@@ -16,7 +17,6 @@ from onebell.dialects.pushplus.lenient import NotJson, loads
 from onebell.dialects.pushplus.senders import ACCOUNT_KEY, NAME, SenderInfo, Senders
 from onebell.http.exchange import Answer, Request
 from onebell.ids import HEX32, hex32
-from onebell.store.pushplus import PushPlusMessage
 
 KEY_LIFE_S = 7200
 OVERLAP_S = 300
@@ -101,7 +101,7 @@ class OpenApi:
         return answer.found(_result(found))
 
 
-def _result(found: PushPlusMessage) -> _Result:
+def _result(found: SentMessage) -> _Result:
     if not found.finished_at:
         return _Result(SENDING, "", shanghai_text(found.created_at))
     if found.is_reached:

@@ -9,9 +9,9 @@ from onebell.core.context import Context
 from onebell.core.model import Content
 from onebell.core.render import render
 from onebell.core.sanitize import one_line
+from onebell.core.sent import SentMessage
 from onebell.http.exchange import Answer
 from onebell.ids import HEX32
-from onebell.store.pushplus import PushPlusMessage
 
 _HEADERS = [
     (b"content-type", b"text/html;charset=UTF-8"),
@@ -57,7 +57,7 @@ def missing() -> Answer:
     return _answer(404, _MISSING, f"<h1>{_MISSING}</h1>")
 
 
-async def _whole(context: Context, found: PushPlusMessage) -> Content:
+async def _whole(context: Context, found: SentMessage) -> Content:
     # A long body stands in the row with its beginning only; the whole is the first attachment.
     content = found.parts[0].content
     if not content.attachments:
@@ -69,7 +69,7 @@ async def _whole(context: Context, found: PushPlusMessage) -> Content:
     return msgspec.structs.replace(content, body=body.decode("utf-8", "replace"))
 
 
-def _article(found: PushPlusMessage, content: Content) -> str:
+def _article(found: SentMessage, content: Content) -> str:
     badge = _TOPIC if "topic" in found.extra else _FRIEND if "friend" in found.extra else ""
     mark = f'<span class="badge">{badge}</span>' if badge else ""
     by = f"{escape(one_line(found.sender_name))} {shanghai_text(found.created_at)}"

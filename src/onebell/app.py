@@ -30,6 +30,10 @@ from onebell.core.callbacks import Callbacks
 from onebell.core.context import Context
 from onebell.core.dispatch import Dispatcher
 from onebell.core.expand import Expander
+from onebell.core.keeper import Keeper
+from onebell.core.plans import Plans
+from onebell.core.recall import TAKE_BACK, TakeBack
+from onebell.core.receipts import Receipts
 from onebell.dialects.base import Dialect
 from onebell.dialects.easemob import directory as easemob
 from onebell.dialects.easemob.routes import Easemob
@@ -143,16 +147,19 @@ class Application:
             dialect.name: dialect
             for dialect in (PushPlus(context), WeCom(context), Ums(context), PushGo(context), Easemob(context))
         }
-        endpoints: dict[str, Endpoint] = {
+        self.endpoints: Mapping[str, Endpoint] = {
             **self.dialects,
             "own": self.native,
             "prefixes": Compat(context),
             "rest": Rest(),
         }
-        self.router = Router(endpoints, self.native.websockets())
+        self.router = Router(self.endpoints, self.native.websockets())
         self._dispatcher = Dispatcher(context, self.carriers, PartRenderer(context, self.outbound))
         self._callbacks = Callbacks(context, self.dialects, CallbackClient(self.outbound))
         self._expander = Expander(context, self.carriers, registry.kinds())
+        self._plans = Plans(context, {TAKE_BACK: TakeBack(context, self.carriers)})
+        self._receipts = Receipts(context, self.carriers)
+        self._keeper = Keeper(context)
 
     def start(self) -> None:
         """Begin to dispatch, stream, keep; the listener may accept from now on."""
@@ -162,6 +169,9 @@ class Application:
             self._dispatcher,
             self._expander,
             self._callbacks,
+            self._plans,
+            self._receipts,
+            self._keeper,
             self.native,
         )
         self._tasks = [asyncio.create_task(part.run(), name=type(part).__name__) for part in parts]
@@ -178,8 +188,9 @@ class Application:
         if self._stopped or not self._tasks:
             return
         self._stopped = True
-        await self._dispatcher.drain(self._settings.drain_s)
-        await self._callbacks.stop(self._settings.drain_s)
+        self._expander.stop()
+        drain_s = self._settings.drain_s
+        await asyncio.gather(self._dispatcher.drain(drain_s), self._callbacks.stop(drain_s))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from onebell.core.context import Context
+from onebell.core.context import Context, StoredFile
 from onebell.core.model import Attachment, Format
 from onebell.dialects.pushplus.parse import Asked
 from onebell.dialects.pushplus.senders import SenderInfo
@@ -13,6 +13,7 @@ from onebell.dialects.pushplus.templates import Shown
 ROW_BYTES = 16_384
 """Longer bytes never enter a message row."""
 
+_DAY_S = 86_400
 _FILES = {
     Format.HTML: ("content.html", "text/html; charset=utf-8"),
     Format.MARKDOWN: ("content.md", "text/markdown; charset=utf-8"),
@@ -37,9 +38,15 @@ async def keep(context: Context, sender: SenderInfo, shown: Shown, asked: Asked)
     if len(body) <= ROW_BYTES:
         return Kept(body=shown.body, raw=raw)
     name, media_type = _FILES[shown.format]
-    file = await context.files.put(sender.space.id, name, media_type, body, owner=sender.person.id)
+    file = await _put(context, sender, name, media_type, body)
     whole = Attachment(name=name, type=media_type, file=file.id, size=len(body))
     return Kept(body=body[:ROW_BYTES].decode("utf-8", "ignore"), attachments=(whole,), raw=raw)
+
+
+async def _put(context: Context, sender: SenderInfo, name: str, media_type: str, body: bytes) -> StoredFile:
+    # It goes when its message goes, a day later at most; retention 0 keeps both for ever.
+    keep_s = (context.settings.retention_days + 1) * _DAY_S if context.settings.retention_days else 0
+    return await context.files.put(sender.space.id, name, media_type, body, owner=sender.person.id, keep_s=keep_s)
 
 
 async def _raw(context: Context, sender: SenderInfo, content: str) -> str | dict[str, Any]:
@@ -47,5 +54,5 @@ async def _raw(context: Context, sender: SenderInfo, content: str) -> str | dict
     if len(raw) <= ROW_BYTES:
         return content
     name, media_type = _FILES[Format.TEXT]
-    file = await context.files.put(sender.space.id, name, media_type, raw, owner=sender.person.id)
+    file = await _put(context, sender, name, media_type, raw)
     return {"$file": file.id}

@@ -13,6 +13,7 @@ import structlog
 from onebell import directory
 from onebell.api.callers import Callers
 from onebell.api.endpoint import NativeApi
+from onebell.api.receipts import ReceiptsApi
 from onebell.api.space import KindWords
 from onebell.carriers import registry
 from onebell.carriers.accounts import Accounts
@@ -141,7 +142,9 @@ class Application:
         metrics = Metrics()
         callers = Callers(context)
         self._setup = Setup(context, callers)
-        pages = [*self._setup.routes(), *Pages().routes()]
+        self._receipts = Receipts(context, self.carriers)
+        heard = ReceiptsApi(context, self._receipts)
+        pages = [*self._setup.routes(), *Pages().routes(), *heard.routes()]
         self.native = NativeApi(context, callers, self.carriers, _kinds, metrics, pages)
         self.dialects: Mapping[str, Dialect] = {
             dialect.name: dialect
@@ -158,7 +161,6 @@ class Application:
         self._callbacks = Callbacks(context, self.dialects, CallbackClient(self.outbound))
         self._expander = Expander(context, self.carriers, registry.kinds())
         self._plans = Plans(context, {TAKE_BACK: TakeBack(context, self.carriers)})
-        self._receipts = Receipts(context, self.carriers)
         self._keeper = Keeper(context)
 
     def start(self) -> None:

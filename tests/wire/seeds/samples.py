@@ -33,9 +33,10 @@ class Sample:
     waits: str  # why a later issue must come first; empty = the answer holds now
 
 
-def all_samples() -> list[Sample]:
-    """Every sample of every document."""
-    return [sample for document in DOCUMENTS for sample in _read(document)]
+def samples_of(document: str) -> list[Sample]:
+    """Every sample of a document, in its order."""
+    table = _table(document)
+    return [_sample(document, table, row) for row in table["samples"]]
 
 
 def unlisted() -> list[str]:
@@ -50,11 +51,6 @@ def unlisted() -> list[str]:
 
 def _table(document: str) -> dict[str, Any]:
     return tomllib.loads((HERE / document / "table.toml").read_text())
-
-
-def _read(document: str) -> list[Sample]:
-    table = _table(document)
-    return [_sample(document, table, row) for row in table["samples"]]
 
 
 def _sample(document: str, table: dict[str, Any], row: dict[str, Any]) -> Sample:

@@ -5,9 +5,7 @@ import re
 
 import pytest
 from tests.wire.seeds.raw_http import RawAnswer, send
-from tests.wire.seeds.samples import APP_TOKEN, Sample, all_samples, unlisted
-
-SAMPLES = all_samples()
+from tests.wire.seeds.samples import APP_TOKEN, DOCUMENTS, Sample, samples_of, unlisted
 
 
 @pytest.fixture
@@ -32,22 +30,26 @@ def _is_expected(sample: Sample, answer: RawAnswer) -> bool:
     return answer.status == sample.status and re.fullmatch(sample.answer, text) is not None
 
 
-@pytest.mark.parametrize("sample", [one for one in SAMPLES if not one.waits], ids=lambda sample: sample.name)
-async def test_a_printed_sample_gets_its_services_answer(server, app_token, sample):
+@pytest.mark.parametrize("document", DOCUMENTS)
+async def test_printed_samples_get_their_services_answers(server, app_token, document, subtests):
     """Unchanged but for host and credentials, each sample is answered as its service would answer."""
-    answer = await _sent(server, sample, app_token)
+    for sample in samples_of(document):
+        if not sample.waits:
+            with subtests.test(sample.name):
+                answer = await _sent(server, sample, app_token)
+                assert _is_expected(sample, answer), (answer.status, answer.body.decode())
 
-    assert _is_expected(sample, answer), (answer.status, answer.body.decode())
 
-
-@pytest.mark.parametrize("sample", [one for one in SAMPLES if one.waits], ids=lambda sample: sample.name)
-async def test_a_waiting_sample_is_refused_in_its_services_words(server, app_token, sample):
+@pytest.mark.parametrize("document", DOCUMENTS)
+async def test_waiting_samples_are_refused_in_their_services_words(server, app_token, document, subtests):
     """What a later issue brings is refused politely until then; once it is answered, its mark must go."""
-    answer = await _sent(server, sample, app_token)
-
-    assert answer.status < 500
-    json.loads(answer.body)
-    assert not _is_expected(sample, answer), f"{sample.name} no longer waits: {sample.waits}"
+    for sample in samples_of(document):
+        if sample.waits:
+            with subtests.test(sample.name):
+                answer = await _sent(server, sample, app_token)
+                assert answer.status < 500
+                json.loads(answer.body)
+                assert not _is_expected(sample, answer), f"it no longer waits: {sample.waits}"
 
 
 def test_every_file_is_in_its_table():
@@ -57,14 +59,9 @@ def test_every_file_is_in_its_table():
 
 def test_all_documents_are_complete():
     """As many samples as the documents print."""
-    files = {sample.name.split("/")[0]: set() for sample in SAMPLES}
-    for sample in SAMPLES:
-        files[sample.name.split("/")[0]].add(sample.name.split("/")[1].split(" ")[0].split(".")[0])
-
-    assert {name: len(found) for name, found in files.items()} == {
-        "pushplus": 13,
-        "ums": 21,
-        "pushgo": 2,
-        "wecom": 10,
-        "easemob": 9,
+    printed = {
+        document: len({sample.name.split(" ")[0].split(".")[0] for sample in samples_of(document)})
+        for document in DOCUMENTS
     }
+
+    assert printed == {"pushplus": 13, "ums": 21, "pushgo": 2, "wecom": 10, "easemob": 9}

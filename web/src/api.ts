@@ -2,26 +2,33 @@
 
 export type Severity = "min" | "low" | "normal" | "high" | "critical";
 
-export interface Feed {
+/** Where a message was sent to, as an entry tells it. */
+export interface FeedRef {
   id: string;
   kind: string;
   name: string;
-  code?: string;
-  unread?: number;
+  code: string;
+}
+
+/** A feed as the mailbox sees it. */
+export interface Feed extends FeedRef {
+  dialect: string;
+  entries: number;
+  unread: number;
+  last_seq: number;
 }
 
 export interface Attachment {
   name: string;
   type: string;
   url: string;
+  /** Bytes; 0 = unknown. */
   size: number;
 }
 
 export interface Action {
   text: string;
   url: string;
-  key: string;
-  value: string;
 }
 
 export interface Entry {
@@ -30,7 +37,7 @@ export interface Entry {
   seq: number;
   message_id: string;
   dialect: string;
-  feed: Feed | null;
+  feed: FeedRef;
   sender: { name: string; kind: string };
   direction: "in" | "out";
   title: string;
@@ -38,13 +45,14 @@ export interface Entry {
   format: string;
   html: string;
   text: string;
+  summary: string;
   severity: Severity;
   url: string;
   images: string[];
   tags: string[];
   attachments: Attachment[];
   actions: Action[];
-  mentioned?: boolean;
+  mentioned: boolean;
   created_at: string;
   read_at: string | null;
   recalled_at: string | null;
@@ -60,6 +68,7 @@ export interface ReadUpTo {
   kind: "read_up_to";
   rev: number;
   seq: number;
+  at: string;
 }
 
 export type Item = Entry | Removed | ReadUpTo;
@@ -68,13 +77,13 @@ export interface Page {
   items: Item[];
   next: number;
   gap: boolean;
+  more?: boolean;
 }
 
 export interface Me {
   uid: string;
   name: string;
   role: string;
-  language: string;
   space: string;
 }
 
@@ -91,16 +100,17 @@ export class ApiError extends Error {
 
 async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
   let response: Response;
+  let text: string;
   try {
     response = await fetch(`/api/v1${path}`, {
       method,
       credentials: "same-origin",
       ...(body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
     });
+    text = await response.text();
   } catch (cause) {
     throw new ApiError(0, "unreachable", String(cause));
   }
-  const text = await response.text();
   if (!response.ok) {
     const error = parseError(text);
     throw new ApiError(response.status, error.code, error.message);
@@ -116,18 +126,22 @@ function parseError(text: string): { code: string; message: string } {
   }
 }
 
+const PAGE_ITEMS = 50;
+
 export const api = {
   login: (uid: string, password: string) => request<{ expires_at: string }>("POST", "/login", { uid, password }),
   logout: () => request<void>("POST", "/logout"),
   me: () => request<Me>("GET", "/me"),
   changes: (after: number) => request<Page>("GET", `/inbox?after=${after}&limit=200`),
-  history: (before: number, feed: string, query: string) =>
-    request<Page>(
-      "GET",
-      `/inbox?limit=50${before > 0 ? `&before=${before}` : "&before=0"}` +
-        `${feed ? `&feed=${encodeURIComponent(feed)}` : ""}${query ? `&q=${encodeURIComponent(query)}` : ""}`,
-    ),
-  feeds: () => request<{ items: Feed[] }>("GET", "/inbox/feeds"),
+  /** Entries before a seq, newest first; 0 = from the end. */
+  history: (before: number, feed: string, query: string) => {
+    const wanted = new URLSearchParams({ before: String(before), limit: String(PAGE_ITEMS) });
+    if (feed) wanted.set("feed", feed);
+    if (query) wanted.set("q", query);
+    return request<Page>("GET", `/inbox?${wanted}`);
+  },
+  one: (seq: number) => request<Page>("GET", `/inbox/${seq}`),
+  feeds: () => request<{ items: Feed[]; unread: number }>("GET", "/inbox/feeds"),
   read: (seq: number) => request<void>("POST", `/inbox/${seq}/read`),
   readUpTo: (seq: number) => request<void>("POST", "/inbox/read", { up_to: seq }),
   remove: (seq: number) => request<void>("DELETE", `/inbox/${seq}`),

@@ -1,131 +1,189 @@
-// What the page knows of the mailbox: entries by seq, and the rev it stands at.
+// The mailbox behind the page: which part of it is looked at, what of that was loaded, and where the stream stands.
 import { computed, reactive, ref, shallowRef } from "vue";
-import { api, type Entry, type Feed, type Item } from "./api";
+import { api, type Entry, type Feed, type Item, type Page } from "./api";
+import { Entries, holds, isUnread } from "./entries";
 import { InboxStream } from "./stream";
 
+const FEEDS_EVERY_MS = 1000;
+const PARALLEL_READS = 6;
+
+/** A feed, a search, or both: from `floor` on, everything in it was loaded. */
+interface View {
+  floor: number;
+  atEnd: boolean;
+  found: Set<number>;
+}
+
+export interface Listener {
+  signedOut(): void;
+  arrived(entry: Entry): void;
+}
+
 export class Inbox {
-  readonly entries = reactive(new Map<number, Entry>());
+  readonly entries = new Entries();
   readonly feeds = ref<Feed[]>([]);
   readonly feed = ref("");
   readonly query = ref("");
-  readonly selected = ref<number | null>(null);
   readonly loading = ref(false);
-  readonly atEnd = ref(false);
+  readonly failed = ref(false);
   readonly stream = shallowRef<InboxStream | null>(null);
+  private readonly views = reactive(new Map<string, View>());
   private rev = 0;
+  private feedsDue: number | undefined;
 
-  /** Newest first, of the chosen feed. */
+  readonly view = computed(() => this.views.get(this.viewKey()));
   readonly shown = computed(() => {
-    const wanted = this.feed.value;
-    const all = [...this.entries.values()].filter((entry) => wanted === "" || entry.feed?.id === wanted);
-    return all.sort((a, b) => b.seq - a.seq);
+    const view = this.view.value;
+    return view === undefined ? [] : this.entries.newestFirst.value.filter((entry) => this.isIn(view, entry));
   });
+  readonly unread = computed(() => this.feeds.value.reduce((sum, feed) => sum + feed.unread, 0));
+  readonly feedById = computed(() => new Map(this.feeds.value.map((feed) => [feed.id, feed])));
+  readonly unreadHere = computed(() =>
+    this.feed.value ? (this.feedById.value.get(this.feed.value)?.unread ?? 0) : this.unread.value,
+  );
 
-  readonly unread = computed(() => [...this.entries.values()].filter(isUnread).length);
-  readonly current = computed(() => (this.selected.value === null ? null : this.entries.get(this.selected.value)) ?? null);
-
-  constructor(private readonly onSignedOut: () => void) {}
+  constructor(private readonly listener: Listener) {}
 
   /** Load the newest page, then follow what comes after it. */
   async open(): Promise<void> {
-    await this.reload();
-    const stream = new InboxStream(
-      () => this.rev,
-      (items) => this.take(items),
-      () => this.onSignedOut(),
-    );
+    const [page] = await Promise.all([this.more(), this.loadFeeds()]);
+    if (page === null || this.stream.value !== null) return;
+    this.rev = Math.max(this.rev, page.next);
+    const stream = new InboxStream({
+      position: () => this.rev,
+      take: (frame) => this.take(frame),
+      signedOut: () => this.listener.signedOut(),
+    });
     this.stream.value = stream;
     stream.open();
   }
 
   close(): void {
+    window.clearTimeout(this.feedsDue);
     this.stream.value?.close();
   }
 
-  /** Start over: another search, or a first look. */
-  async reload(): Promise<void> {
-    this.loading.value = true;
-    try {
-      const page = await api.history(0, this.feed.value, this.query.value);
-      this.entries.clear();
-      this.keep(page.items);
-      this.rev = Math.max(this.rev, page.next);
-      this.atEnd.value = page.items.length === 0;
-      await this.loadFeeds();
-    } finally {
-      this.loading.value = false;
-    }
-  }
-
-  /** Older entries, for the list's end. */
-  async older(): Promise<void> {
-    if (this.loading.value || this.atEnd.value) return;
-    const oldest = this.shown.value.at(-1)?.seq ?? 0;
-    if (oldest <= 1) return;
-    this.loading.value = true;
-    try {
-      const page = await api.history(oldest, this.feed.value, this.query.value);
-      this.keep(page.items);
-      this.atEnd.value = page.items.length === 0;
-    } finally {
-      this.loading.value = false;
-    }
-  }
-
-  async show(feed: string): Promise<void> {
+  /** Look at a feed ("" = all), with a search ("" = none). */
+  async show(feed: string, query: string): Promise<void> {
     this.feed.value = feed;
-    this.selected.value = null;
-    await this.reload();
+    this.query.value = query;
+    if (this.view.value === undefined) await this.more();
   }
 
-  async openEntry(entry: Entry): Promise<void> {
-    this.selected.value = entry.seq;
-    if (isUnread(entry)) await api.read(entry.seq);
+  /** Load what is older than what is shown; null when there is nothing to do. */
+  async more(): Promise<Page | null> {
+    const key = this.viewKey();
+    const view = this.views.get(key) ?? { floor: Number.MAX_SAFE_INTEGER, atEnd: false, found: new Set<number>() };
+    if (this.loading.value || view.atEnd) return null;
+    const [feed, query] = [this.feed.value, this.query.value];
+    this.loading.value = true;
+    this.failed.value = false;
+    try {
+      const page = await api.history(view.floor === Number.MAX_SAFE_INTEGER ? 0 : view.floor, feed, query);
+      page.items.forEach((item) => this.entries.keep(item));
+      this.views.set(key, extended(view, page));
+      return page;
+    } catch (error) {
+      this.failed.value = true;
+      throw error;
+    } finally {
+      this.loading.value = false;
+      if (key !== this.viewKey() && this.view.value === undefined) void this.more();
+    }
   }
 
-  async readAll(): Promise<void> {
-    const newest = Math.max(0, ...this.entries.keys());
-    if (newest > 0) await api.readUpTo(newest);
+  /** An entry that may not be loaded yet. */
+  async fetch(seq: number): Promise<void> {
+    if (this.entries.get(seq) === undefined) (await api.one(seq)).items.forEach((item) => this.entries.keep(item));
+  }
+
+  async markRead(entry: Entry): Promise<void> {
+    if (!isUnread(entry)) return;
+    this.entries.markRead(entry.seq);
+    this.count(entry.feed.id, -1);
+    await api.read(entry.seq);
+  }
+
+  async markAllRead(): Promise<void> {
+    if (this.feed.value === "") {
+      const newest = this.entries.newest;
+      if (newest === 0) return;
+      this.entries.markUpTo(newest, new Date().toISOString());
+      await api.readUpTo(newest);
+    } else await this.markFeedRead(this.feed.value);
+    await this.loadFeeds();
   }
 
   async remove(entry: Entry): Promise<void> {
     await api.remove(entry.seq);
-    if (this.selected.value === entry.seq) this.selected.value = null;
+    this.entries.drop(entry.seq);
+    this.feedsLater();
   }
 
-  private take(items: Item[]): void {
-    const fresh = items.filter((item) => item.rev > this.rev);
-    for (const item of fresh) {
+  /** The marker is the mailbox's: within one feed, entries are read one by one. */
+  private async markFeedRead(feed: string): Promise<void> {
+    while (this.view.value?.atEnd === false && this.shown.value.filter(isUnread).length < this.unreadHere.value) {
+      if ((await this.more()) === null) break;
+    }
+    const unread = this.entries.newestFirst.value.filter((entry) => entry.feed.id === feed && isUnread(entry));
+    for (let next = 0; next < unread.length; next += PARALLEL_READS) {
+      await Promise.all(unread.slice(next, next + PARALLEL_READS).map((entry) => this.markRead(entry)));
+    }
+  }
+
+  private viewKey(): string {
+    return `${this.feed.value}\n${this.query.value}`;
+  }
+
+  private isIn(view: View, entry: Entry): boolean {
+    if (entry.seq < view.floor || (this.feed.value && entry.feed.id !== this.feed.value)) return false;
+    return this.query.value === "" || view.found.has(entry.seq) || holds(entry, this.query.value);
+  }
+
+  private take(page: Page): void {
+    if (page.gap) this.startOver(page.next);
+    for (const item of page.items) {
+      if (item.rev <= this.rev) continue;
       this.rev = item.rev;
-      if (item.kind === "entry") this.announce(item);
-    }
-    this.keep(fresh);
-    if (fresh.length > 0) void this.loadFeeds();
-  }
-
-  private keep(items: Item[]): void {
-    for (const item of items) {
-      if (item.kind === "entry") this.entries.set(item.seq, item);
-      else if (item.kind === "removed") this.entries.delete(item.seq);
-      else this.markReadUpTo(item.seq);
+      this.follow(item);
     }
   }
 
-  private markReadUpTo(seq: number): void {
-    const now = new Date().toISOString();
-    for (const entry of this.entries.values()) {
-      if (entry.seq <= seq && entry.read_at === null) this.entries.set(entry.seq, { ...entry, read_at: now });
+  private follow(item: Item): void {
+    const before = this.entries.get(item.seq);
+    this.entries.keep(item);
+    const isNew = item.kind === "entry" && item.rev === item.seq;
+    if (item.kind === "entry" && (before !== undefined || isNew)) {
+      const change = Number(isUnread(item)) - Number(before !== undefined && isUnread(before));
+      if (change !== 0) this.count(item.feed.id, change);
     }
+    if (isNew && isUnread(item)) this.listener.arrived(item);
+    this.feedsLater();
   }
 
-  private announce(entry: Entry): void {
-    if (this.entries.has(entry.seq) || entry.direction === "out" || document.visibilityState === "visible") return;
-    if (!("Notification" in window) || Notification.permission !== "granted") return;
-    const shown = new Notification(entry.title || entry.sender.name, { body: entry.text.slice(0, 200), tag: entry.message_id });
-    shown.onclick = () => {
-      window.focus();
-      void this.openEntry(entry);
-    };
+  /** The stream missed what can no longer be told: what is shown is loaded anew. */
+  private startOver(rev: number): void {
+    this.rev = rev;
+    this.entries.clear();
+    this.views.clear();
+    void this.more();
+    this.feedsLater();
+  }
+
+  /** A count changes on the page at once; the server's own follows. */
+  private count(feed: string, change: number): void {
+    this.feeds.value = this.feeds.value.map((one) =>
+      one.id === feed ? { ...one, unread: Math.max(0, one.unread + change) } : one,
+    );
+  }
+
+  private feedsLater(): void {
+    if (this.feedsDue !== undefined) return;
+    this.feedsDue = window.setTimeout(() => {
+      this.feedsDue = undefined;
+      // The next change asks again.
+      this.loadFeeds().catch(() => undefined);
+    }, FEEDS_EVERY_MS);
   }
 
   private async loadFeeds(): Promise<void> {
@@ -133,6 +191,8 @@ export class Inbox {
   }
 }
 
-export function isUnread(entry: Entry): boolean {
-  return entry.direction === "in" && entry.read_at === null && entry.recalled_at === null;
+function extended(view: View, page: Page): View {
+  const seqs = page.items.map((item) => item.seq);
+  const atEnd = page.more !== true || seqs.length === 0;
+  return { floor: atEnd ? 0 : Math.min(view.floor, ...seqs), atEnd, found: new Set([...view.found, ...seqs]) };
 }

@@ -6,5 +6,6 @@ import "./style.css";
 createApp(App).use(i18n).mount("#app");
 
 if ("serviceWorker" in navigator) {
-  void navigator.serviceWorker.register("/sw.js");
+  // Without it the page works as well; it only does not open offline.
+  navigator.serviceWorker.register("/sw.js").catch(() => undefined);
 }

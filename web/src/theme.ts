@@ -1,17 +1,21 @@
 import type { GlobalThemeOverrides } from "naive-ui";
 
-const bell = "#e8590c";
-const bellLight = "#f76707";
-const bellDark = "#d9480f";
+const font =
+  'Inter, system-ui, -apple-system, "Segoe UI", Roboto, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif';
 
-export const themeOverrides: GlobalThemeOverrides = {
-  common: {
-    primaryColor: bell,
-    primaryColorHover: bellLight,
-    primaryColorPressed: bellDark,
-    primaryColorSuppl: bellLight,
-    borderRadius: "8px",
-    fontFamily:
-      'Inter, system-ui, -apple-system, "Segoe UI", Roboto, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif',
-  },
+// White letters on the button need a darker orange than the mark has (contrast 4.5 : 1).
+const bell = {
+  primaryColor: "#c2410c",
+  primaryColorHover: "#d9480f",
+  primaryColorPressed: "#9a3412",
+  primaryColorSuppl: "#d9480f",
+  borderRadius: "9px",
+  fontFamily: font,
+};
+
+export const lightOverrides: GlobalThemeOverrides = { common: bell };
+
+export const darkOverrides: GlobalThemeOverrides = {
+  common: { ...bell, primaryColorSuppl: "#e8590c", bodyColor: "#0f1114", cardColor: "#16191e", popoverColor: "#1f242b" },
+  Button: { textColorPrimary: "#fff", textColorHoverPrimary: "#fff", textColorPressedPrimary: "#fff", textColorFocusPrimary: "#fff", textColorDisabledPrimary: "#fff" },
 };

@@ -1,26 +1,35 @@
 // How instants are shown: short in the list, whole in the open message.
+import { ref } from "vue";
 
 const DAY_MS = 86_400_000;
+const WEEK_DAYS = 7;
 
-export type Day = "today" | "yesterday" | "older";
+/** Moves once a minute, so that "today" ends at midnight. */
+export const now = ref(new Date());
+window.setInterval(() => (now.value = new Date()), 60_000);
 
 function midnight(at: Date): number {
   return new Date(at.getFullYear(), at.getMonth(), at.getDate()).getTime();
 }
 
-export function dayOf(iso: string, now = new Date()): Day {
-  const days = Math.round((midnight(now) - midnight(new Date(iso))) / DAY_MS);
-  if (days <= 0) return "today";
-  return days === 1 ? "yesterday" : "older";
+/** Days between then and now by the calendar: 0 = today. */
+export function daysAgo(iso: string): number {
+  return Math.max(0, Math.round((midnight(now.value) - midnight(new Date(iso))) / DAY_MS));
 }
 
 export function shortTime(iso: string, locale: string): string {
+  return new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" }).format(new Date(iso));
+}
+
+/** A day's heading, for days before yesterday. */
+export function dayName(iso: string, locale: string): string {
   const at = new Date(iso);
-  const style: Intl.DateTimeFormatOptions =
-    dayOf(iso) === "older" ? { month: "short", day: "numeric" } : { hour: "2-digit", minute: "2-digit" };
+  if (daysAgo(iso) < WEEK_DAYS) return new Intl.DateTimeFormat(locale, { weekday: "long" }).format(at);
+  const isThisYear = at.getFullYear() === now.value.getFullYear();
+  const style: Intl.DateTimeFormatOptions = { month: "long", day: "numeric", ...(isThisYear ? {} : { year: "numeric" }) };
   return new Intl.DateTimeFormat(locale, style).format(at);
 }
 
 export function fullTime(iso: string, locale: string): string {
-  return new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "medium" }).format(new Date(iso));
+  return new Intl.DateTimeFormat(locale, { dateStyle: "long", timeStyle: "short" }).format(new Date(iso));
 }

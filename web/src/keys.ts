@@ -1,0 +1,35 @@
+// Keys for those who read many messages; off while a field or a menu has the keyboard.
+import { onMounted, onUnmounted } from "vue";
+
+export interface Keys {
+  step(by: number): void;
+  close(): void;
+  search(): void;
+}
+
+function isTaken(event: KeyboardEvent): boolean {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return true;
+  const at = event.target as HTMLElement | null;
+  return at?.closest("input, textarea, select, [contenteditable], [role=dialog], [role=menu], .n-dropdown-menu") != null;
+}
+
+export function useKeys(keys: Keys): void {
+  const actions: Record<string, () => void> = {
+    j: () => keys.step(1),
+    ArrowDown: () => keys.step(1),
+    k: () => keys.step(-1),
+    ArrowUp: () => keys.step(-1),
+    Escape: () => keys.close(),
+    "/": () => keys.search(),
+  };
+
+  function onKey(event: KeyboardEvent): void {
+    const action = isTaken(event) ? undefined : actions[event.key];
+    if (action === undefined) return;
+    event.preventDefault();
+    action();
+  }
+
+  onMounted(() => window.addEventListener("keydown", onKey));
+  onUnmounted(() => window.removeEventListener("keydown", onKey));
+}

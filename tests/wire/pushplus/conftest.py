@@ -36,8 +36,11 @@ class Sink:
         return [one for one in self._service.received if one.target.startswith(path) and what in one.body.decode()]
 
     async def _answer(self, request: Received, writer: asyncio.StreamWriter) -> None:
-        refuses = request.target.startswith("/refusing")
-        body = {"errcode": 40058, "errmsg": "no such thing"} if refuses else {"errcode": 0, "errmsg": "ok"}
+        body: dict[str, object] = {"errcode": 0, "errmsg": "ok"}
+        if request.target.startswith("/refusing"):
+            body = {"errcode": 40058, "errmsg": "no such thing"}
+        elif request.target.startswith("/cgi-bin/gettoken"):
+            body |= {"access_token": "a-token", "expires_in": 7200}
         await answer(200, body)(request, writer)
 
 

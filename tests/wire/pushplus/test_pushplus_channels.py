@@ -29,6 +29,32 @@ async def test_a33_short_txt_goes_as_text(client, sink):
     assert request.json == {"msgtype": "text", "text": {"content": "标题\n\n纯文本一二三"}}
 
 
+async def test_an_own_webhook_gets_our_body(client, sink):
+    """A config that names a webhook of one's own: its carrier's documented body."""
+    code = await client.accepted(title="标题", content="<b>正文</b>", channel="webhook", webhook="hook")
+    (request,) = await eventually(lambda: sink.about(code, "/hook"))
+
+    assert (request.json["title"], request.json["text"], request.json["dialect"]) == ("标题", "正文", "pushplus")
+
+
+@pytest.mark.parametrize(("to", "touser"), [("", "@all"), ("zhangsan, lisi,zhangsan", "zhangsan|lisi")])
+async def test_cp_sends_as_the_app(client, sink, to, touser):
+    """§5.2: a news article to the config's members, or to the WeCom user ids in ``to``."""
+    code = await client.accepted(title="标题", content="消息内容", channel="cp", webhook="cp", to=to)
+    (request,) = await eventually(lambda: sink.about(code, "/cgi-bin/message/send"))
+
+    assert (request.json["touser"], request.json["agentid"], request.json["msgtype"]) == (touser, 1000002, "news")
+    assert request.json["news"]["articles"][0]["title"] == "标题"
+    assert not await client.has("alice", code)
+
+
+async def test_an_app_under_channel_webhook(client, sink):
+    """§5.1 type 6: an alias of cp with that code."""
+    code = await client.accepted(title="标题", content="c", channel="webhook", webhook="cp")
+
+    assert await eventually(lambda: sink.about(code, "/cgi-bin/message/send"))
+
+
 async def test_a37_a_known_script(client):
     """A37: until scripts run, the content goes out untouched, as after a script error."""
     code = await client.accepted(content="消息内容正文", pre="appendMsg")

@@ -49,8 +49,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     content: str
     template: str  # canonical
     topic: str
-    to: tuple[str, ...]  # friend tokens, cut to the profile's cap
-    to_raw: str  # as written: WeCom user ids under cp
+    to: tuple[str, ...]  # friend tokens, WeCom user ids under cp; cut to the profile's cap
     pre: str
     callback_url: str  # an http(s) URL or empty
     has_callback: bool  # the request named one, usable or not
@@ -76,7 +75,6 @@ def asked(fields: Fields, profile: Profile) -> Asked:
         template=_template(fields),
         topic=fields.topic.strip(),
         to=_friends(fields.to, profile.to_friends),
-        to_raw=fields.to.strip(),
         pre=fields.pre.strip(),
         callback_url=_http_url(fields.callback_url.strip()),
         has_callback=bool(fields.callback_url),

@@ -122,7 +122,7 @@ class Sending:
         # The topic is checked even where it is void, but for the channel whose row of the sheet says it is not.
         topic = 0 if way.channel.name == "webhook" else await self._topic(sender, asked.topic)
         if way.account is not None and way.channel.to_account:
-            return (Addresses(carrier=way.account.code, values=(_address(way.account, asked),)),), 0
+            return (Addresses(carrier=way.account.code, values=_addresses(way.account, asked)),), 0
         if way.channel.name == "sms":
             return (await self._people(sender, ()),), topic
         if topic:
@@ -170,11 +170,9 @@ def _takes(channel: Channel, kind: str) -> bool:
     return kind != "smtp" if channel.kinds is None else kind in channel.kinds
 
 
-def _address(account: CarrierAccount, asked: Asked) -> str:
-    # A bot's single target is itself; an app's receivers are the configured ones, or the request's (sheet §5.2).
-    if account.kind != "wecom_app":
-        return ""
-    return asked.to_raw.replace(",", "|") or str(account.fields.get("touser") or "@all")
+def _addresses(account: CarrierAccount, asked: Asked) -> tuple[str, ...]:
+    # The empty address is the account's own receivers: a bot's group, an app's configured members (sheet §5.2).
+    return asked.to if asked.to and account.kind == "wecom_app" else ("",)
 
 
 def _is_of(settings: dict[str, Any], sender: SenderInfo) -> bool:

@@ -10,8 +10,9 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from onebell.core.mailbox import PAGE, WINDOW, CaughtUp, EntryRow, FeedCount, Marker, Page, Place, Wanted
+from onebell.core.model import FeedKind
 from onebell.store.engine import Database
-from onebell.store.schema import entry, feed, mailbox, message
+from onebell.store.schema import entry, feed, mailbox, member, message, party, person
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
@@ -265,8 +266,37 @@ _feeds = (
     .group_by(entry.c.feed_id)
     .subquery("counted")
 )
+
+
+def _other_side(name: sa.ColumnElement[str]) -> sa.ScalarSelect[str]:
+    """Of a direct feed, which bears no name: each side calls it by the other. A feed of one with himself has none."""
+    others = member.join(party, sa.and_(party.c.space_id == member.c.space_id, party.c.id == member.c.party_id))
+    return (
+        sa.select(name)
+        .select_from(
+            others.outerjoin(person, sa.and_(person.c.space_id == party.c.space_id, person.c.id == party.c.id))
+        )
+        .where(
+            member.c.space_id == _space,
+            member.c.feed_id == feed.c.id,
+            member.c.party_id != _box,
+            feed.c.kind == FeedKind.DIRECT.value,
+        )
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
 _feeds_named = (
-    sa.select(_feeds, feed.c.kind, feed.c.name, feed.c.code, feed.c.dialect)
+    sa.select(
+        _feeds,
+        feed.c.kind,
+        feed.c.name,
+        feed.c.code,
+        feed.c.dialect,
+        _other_side(person.c.name),
+        _other_side(party.c.name),
+    )
     .select_from(_feeds.outerjoin(feed, sa.and_(feed.c.space_id == _space, feed.c.id == _feeds.c.feed_id)))
     .order_by(_feeds.c.last_seq.desc())
 )
@@ -279,7 +309,7 @@ def feeds(conn: Connection, space: int, box: int, now: int) -> list[FeedCount]:
         FeedCount(
             feed=row.feed_id,
             kind=row.kind or "",
-            name=row.name or "",
+            name=row.name or _name_of(*row[-2:]),
             code=row.code or "",
             dialect=row.dialect or "",
             entries=row.entries,
@@ -289,6 +319,11 @@ def feeds(conn: Connection, space: int, box: int, now: int) -> list[FeedCount]:
         )
         for row in rows
     ]
+
+
+def _name_of(person_name: str | None, party_name: str | None) -> str:
+    # The key of a party that is no person begins with where it belongs: "acme/demo/ghost".
+    return person_name or (party_name or "").rsplit("/", 1)[-1]
 
 
 class Inbox:

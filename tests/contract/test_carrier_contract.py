@@ -12,7 +12,7 @@ from tests.fakes import carriers as fakes
 from tests.fakes.carrier_account import account, batch, rendered, tools
 from tests.fakes.clock import MovedClock
 from tests.fakes.dns import FakeResolver
-from tests.fakes.http_service import HttpService, answer, drop, hang, http_service, raw
+from tests.fakes.http_service import answer, drop, hang, http_service, raw
 from tests.fakes.smtp_service import smtp_service
 
 from onebell.carriers import registry
@@ -29,7 +29,7 @@ from onebell.http.exchange import Request
 
 FOLDER = Path(registry.__file__).parent
 CANARY = "canary-7f3a"
-OK = answer(200, {"errcode": 0, "errmsg": "ok"})
+OK = answer(200, {"errcode": 0, "errmsg": "ok", "access_token": "t1", "expires_in": 7200})
 OUTCOMES = (Sent, Temporary, Permanent, Throttled, Unauthorized, Split)
 PROTOCOLS = {
     Ability.CHECK: Checks,
@@ -47,6 +47,7 @@ def fields_of(kind: str, port: int) -> dict[str, Any]:
         "smtp": {"host": "127.0.0.1", "port": port, "security": "none", "from": "bell <a@b.test>", "username": "u",
                  "password": CANARY},
         "webhook": {"url": f"{at}/{CANARY}", "secret": "whsec_Y2FuYXJ5LTdmM2FjYW5hcnktN2YzYWNhbmFyeS03ZjNh"},
+        "wecom_app": {"base_url": at, "corp_id": "ww1", "agent_id": 1, "secret": CANARY},
         "wecom_bot": {"url": f"{at}/cgi-bin/webhook/send?key={CANARY}"},
     }[kind]  # fmt: skip
 
@@ -260,11 +261,8 @@ async def test_a_calling_carrier_authenticates_its_provider(key: bytes, status: 
 
 async def test_a_good_provider_takes_the_message(outbound: Outbound) -> None:
     """The sunny day for each folder: Sent."""
-    service: HttpService
-    async with http_service(OK) as service, smtp_service(u=CANARY) as mail:
-        for kind in registry.kinds():
+    for kind in registry.kinds():
+        async with http_service(OK) as service, smtp_service(u=CANARY) as mail:
             port = mail.port if kind == "smtp" else service.port
             assert [type(one) for one in await send(kind, port, outbound)] == [Sent]
-
-    assert len(mail.mails) == 1
-    assert len(service.received) == len(registry.kinds()) - 1
+            assert len(mail.mails if kind == "smtp" else service.received) >= 1

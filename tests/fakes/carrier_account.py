@@ -55,19 +55,28 @@ def batch(part: Rendered | None = None, *addresses: str, **changed: Any) -> Batc
 
 
 class TokensInMemory:
-    """A token store for carriers that need none."""
+    """A token store that forgets with its test."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[tuple[int, int, str], StoredToken] = {}
+        self._leases: dict[tuple[int, int, str], int] = {}
 
     async def read(self, space: int, account: int, name: str) -> StoredToken | None:
-        return None
+        return self._tokens.get((space, account, name))
 
     async def lease(self, space: int, account: int, name: str, now: int, until: int) -> bool:
+        key = (space, account, name)
+        if self._leases.get(key, 0) > now:
+            return False
+        self._leases[key] = until
         return True
 
     async def write(self, space: int, account: int, name: str, token: StoredToken) -> None:
-        return None
+        self._tokens[space, account, name] = token
+        await self.release(space, account, name)
 
     async def release(self, space: int, account: int, name: str) -> None:
-        return None
+        self._leases.pop((space, account, name), None)
 
 
 def tools(outbound: Outbound, clock: Clock) -> CarrierTools:

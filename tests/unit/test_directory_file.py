@@ -83,7 +83,7 @@ def refusals(text: str, **given: Any) -> list[str]:
 
 ALICE = '[[people]]\nuid = "alice"\n'
 MAIL = '[[carriers]]\ncode = "mail"\nkind = "smtp"\nhost = "h"\n'
-CORP = '[[carriers]]\ncode = "corp"\nkind = "wecom_app"\nanything = true\n'
+CORP = '[[carriers]]\ncode = "corp"\nkind = "pigeon"\nanything = true\n'
 
 # ---------------------------------------------------------------- what is read
 

@@ -22,15 +22,19 @@ async def post_json(
     outbound: Outbound, url: str, body: bytes, policy: Policy, headers: dict[str, str] | None = None
 ) -> HttpAnswer | Outcome:
     """POST; what made an answer impossible is an outcome already."""
+    return await _asked(outbound, "POST", url, {"Content-Type": _JSON, **(headers or {})}, body, policy)
+
+
+async def get(outbound: Outbound, url: str, policy: Policy) -> HttpAnswer | Outcome:
+    """GET; what made an answer impossible is an outcome already."""
+    return await _asked(outbound, "GET", url, {}, None, policy)
+
+
+async def _asked(
+    outbound: Outbound, method: str, url: str, headers: dict[str, str], body: bytes | None, policy: Policy
+) -> HttpAnswer | Outcome:
     try:
-        return await outbound.request(
-            "POST",
-            url,
-            headers={"Content-Type": _JSON, **(headers or {})},
-            body=body,
-            policy=policy,
-            timeout_s=TIMEOUT_S,
-        )
+        return await outbound.request(method, url, headers=headers, body=body, policy=policy, timeout_s=TIMEOUT_S)
     except AddressForbidden as error:
         return Permanent(why=f"address refused: {error}")
     except Unreachable as error:

@@ -1,0 +1,1 @@
+"""WeCom app messages."""

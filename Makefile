@@ -42,7 +42,7 @@ $(VENV)/ok: requirements/dev.txt pyproject.toml
 
 # What tests need beyond Python: installed when it may be, else those tests are skipped in one clear line.
 $(SERVERS): tools/apt.sh
-	@bash tools/apt.sh chromium postgresql nats-server && touch $@ || true
+	@bash tools/apt.sh chromium fonts-noto-cjk postgresql nats-server && touch $@ || true
 
 web: $(WEB)/index.html
 

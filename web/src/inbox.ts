@@ -88,7 +88,7 @@ export class Inbox {
       throw error;
     } finally {
       this.loading.value = false;
-      if (key !== this.viewKey() && this.view.value === undefined) void this.more();
+      if (key !== this.viewKey() && this.view.value === undefined) this.more().catch(() => undefined);
     }
   }
 
@@ -166,7 +166,8 @@ export class Inbox {
     this.rev = rev;
     this.entries.clear();
     this.views.clear();
-    void this.more();
+    // A failure is shown in the list.
+    this.more().catch(() => undefined);
     this.feedsLater();
   }
 

@@ -2,14 +2,11 @@
 // would answer every visit of the sign-in page with an error.
 
 const KEY = "onebell.signedIn";
-const FROM_SETUP = "#signed-in";
+const SETUP = `${location.origin}/console/setup`;
 
 export function mayBeSignedIn(): boolean {
-  if (location.hash === FROM_SETUP) {
-    remember(true);
-    history.replaceState(null, "", location.pathname);
-  }
-  return localStorage.getItem(KEY) === "yes";
+  // The set-up page, which runs no script, signs in and leads here.
+  return localStorage.getItem(KEY) === "yes" || document.referrer.startsWith(SETUP);
 }
 
 export function remember(isSignedIn: boolean): void {

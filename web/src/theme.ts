@@ -16,6 +16,12 @@ const bell = {
 export const lightOverrides: GlobalThemeOverrides = { common: bell };
 
 export const darkOverrides: GlobalThemeOverrides = {
-  common: { ...bell, primaryColorSuppl: "#e8590c", bodyColor: "#0f1114", cardColor: "#16191e", popoverColor: "#1f242b" },
-  Button: { textColorPrimary: "#fff", textColorHoverPrimary: "#fff", textColorPressedPrimary: "#fff", textColorFocusPrimary: "#fff", textColorDisabledPrimary: "#fff" },
+  common: { ...bell, primaryColorSuppl: "#e8590c", bodyColor: "#0f1114", cardColor: "#16191e", modalColor: "#16191e", popoverColor: "#1f242b" },
+  Button: {
+    textColorPrimary: "#fff",
+    textColorHoverPrimary: "#fff",
+    textColorPressedPrimary: "#fff",
+    textColorFocusPrimary: "#fff",
+    textColorDisabledPrimary: "#fff",
+  },
 };

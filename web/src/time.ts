@@ -18,7 +18,7 @@ export function daysAgo(iso: string): number {
 }
 
 export function shortTime(iso: string, locale: string): string {
-  return new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" }).format(new Date(iso));
+  return new Intl.DateTimeFormat(locale, { timeStyle: "short" }).format(new Date(iso));
 }
 
 /** A day's heading, for days before yesterday. */

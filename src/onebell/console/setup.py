@@ -42,10 +42,19 @@ _WORDS = {
 }
 _PAGE = """<!doctype html><html lang="{lang}"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>
-<style>:root{{color-scheme:light dark}}
-body{{font:16px/1.5 system-ui,sans-serif;margin:10vh auto;max-width:24rem;padding:1rem}}
-label{{display:block;margin:.8rem 0}}input,button{{font:inherit;width:100%;padding:.5rem;box-sizing:border-box}}
-.error{{color:#c22}}</style><h1>{title}</h1>{inner}</html>"""
+<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
+<style>:root{{color-scheme:light dark;--line:light-dark(#e6e8eb,#2a2f37);--soft:light-dark(#626a76,#9aa3af)}}
+*{{box-sizing:border-box}}body{{margin:0;min-height:100vh;display:grid;place-items:center;padding:16px;
+font:16px/1.5 Inter,system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif;
+color:light-dark(#1c1f23,#e7e9ec);background:light-dark(#f6f7f9,#0f1114)}}
+main{{width:min(24rem,100%);padding:32px 28px;border:1px solid var(--line);border-radius:18px;
+background:light-dark(#fff,#16191e)}}img{{display:block;margin:0 auto}}
+h1{{margin:12px 0 0;font-size:22px;text-align:center}}p{{margin:4px 0 20px;color:var(--soft);text-align:center}}label{{display:block;margin:14px 0}}
+input,button{{font:inherit;width:100%;padding:10px 12px;border-radius:9px;border:1px solid var(--line)}}
+input{{margin-top:4px;background:light-dark(#fff,#1f242b);color:inherit}}
+button{{margin-top:8px;border:0;font-weight:600;color:#fff;background:#c2410c;cursor:pointer}}
+:focus-visible{{outline:2px solid #e8590c;outline-offset:1px}}p.error{{color:light-dark(#c92a2a,#ff8787)}}
+</style><main><img src="/assets/icon.svg" alt="" width="56" height="56"><h1>{title}</h1>{inner}</main></html>"""
 _FORM = """<p>{lead}</p>{error}<form method="post" action="/console/setup">
 <input type="hidden" name="code" value="{code}">
 <label>{uid}<input name="uid" value="{known}" autocomplete="username" required></label>

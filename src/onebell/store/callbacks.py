@@ -183,30 +183,34 @@ def _stay_ahead(connection: sa.Connection, drafts: Sequence[CallbackDraft], mint
     keys = sorted({(draft.space, draft.order_key) for draft in drafts if draft.order_key})
     if not keys:
         return
-    same = sa.tuple_(callback.c.space_id, callback.c.order_key).in_(keys)
-    last = connection.scalar(sa.select(sa.func.max(callback.c.id)).where(same, callback.c.state == DUE))
-    if last is not None:
-        mint.witness(last)
+    for space, order_key in keys:
+        same = (callback.c.space_id == space, callback.c.order_key == order_key, callback.c.state == DUE)
+        last = connection.scalar(
+            sa.select(callback.c.id).where(*same).order_by(callback.c.order_key.desc(), callback.c.id.desc()).limit(1)
+        )
+        if last is not None:
+            mint.witness(last)
 
 
 def _claim(connection: sa.Connection, now_ms: int, node: int, limit: int) -> tuple[CallbackJob, ...]:
     earlier = callback.alias("earlier")
-    has_earlier = (
-        sa.select(1)
+    first = (
+        sa.select(earlier.c.id)
         .where(
             earlier.c.space_id == callback.c.space_id,
             earlier.c.order_key == callback.c.order_key,
-            earlier.c.id < callback.c.id,
             earlier.c.state == DUE,
         )
-        .exists()
+        .order_by(earlier.c.order_key, earlier.c.id)
+        .limit(1)
+        .scalar_subquery()
     )
     rows = connection.execute(
         sa.select(callback)
         .where(
             callback.c.state == DUE,
             callback.c.due_at <= now_ms,
-            sa.or_(callback.c.order_key == "", ~has_earlier),
+            sa.or_(callback.c.order_key == "", callback.c.id == first),
         )
         .order_by(callback.c.due_at, callback.c.id)
         .limit(limit)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from onebell.ids import IdMint
 from onebell.store.engine import Database
-from onebell.store.queueing import keys_in
+from onebell.store.queueing import execute_many, keys_in
 from onebell.store.schema import (
     attempt,
     callback,
@@ -72,20 +72,18 @@ class Keeping:
 
 
 def _expired(connection: sa.Connection, now_ms: int) -> int:
-    return (
-        _delete(connection, idempotency, idempotency.c.expires_at < now_ms)
-        + _delete(connection, guard, sa.and_(guard.c.expires_at > 0, guard.c.expires_at < now_ms))
-        + _delete(connection, counter, counter.c.expires_at < now_ms)
-        + _delete(connection, carrier_pause, carrier_pause.c.until < now_ms)
-    )
+    ends = [idempotency.c.expires_at, guard.c.expires_at, counter.c.expires_at, carrier_pause.c.until]
+    return sum(_delete(connection, end, sa.and_(end > 0, end < now_ms)) for end in ends)
 
 
-def _delete(connection: sa.Connection, table: sa.Table, condition: sa.ColumnElement[bool]) -> int:
-    key = list(table.primary_key.columns)
+def _delete(connection: sa.Connection, oldest: sa.Column[int], condition: sa.ColumnElement[bool]) -> int:
+    """A piece of a table, in order of a column that has an index."""
+    key = [column for column in oldest.table.columns if column.primary_key]
     # Chosen by key first: neither engine can limit a DELETE itself.
-    piece = connection.execute(sa.select(*key).where(condition).order_by(*key).limit(PIECE)).all()
-    if piece:
-        connection.execute(sa.delete(table).where(sa.tuple_(*key).in_([tuple(row) for row in piece])))
+    piece = connection.execute(sa.select(*key).where(condition).order_by(oldest).limit(PIECE)).all()
+    one = sa.delete(oldest.table).where(*(column == sa.bindparam(f"k_{column.name}") for column in key))
+    names = [f"k_{column.name}" for column in key]
+    execute_many(connection, one, [dict(zip(names, row, strict=True)) for row in piece])
     return len(piece)
 
 
@@ -130,15 +128,16 @@ def _entries(connection: sa.Connection, keys: Sequence[Key], *, leaves_gap: bool
     rows = connection.execute(
         sa.select(entry.c.space_id, entry.c.mailbox_id, entry.c.seq, entry.c.rev)
         .where(keys_in(entry, keys, "message_id"))
-        .order_by(entry.c.space_id, entry.c.mailbox_id)
         .limit(PIECE)
     ).all()
     if rows and leaves_gap:
         _raise_floors(connection, rows)
     if rows:
-        places = [(row.space_id, row.mailbox_id, row.seq) for row in rows]
-        own = sa.tuple_(entry.c.space_id, entry.c.mailbox_id, entry.c.seq)
-        connection.execute(sa.delete(entry).where(own.in_(places)))
+        own = (entry.c.space_id == sa.bindparam("s"), entry.c.mailbox_id == sa.bindparam("m"))
+        connection.execute(
+            sa.delete(entry).where(*own, entry.c.seq == sa.bindparam("q")),
+            [{"s": row.space_id, "m": row.mailbox_id, "q": row.seq} for row in rows],
+        )
     return len(rows)
 
 
@@ -162,10 +161,7 @@ def _raise_floors(connection: sa.Connection, rows: Sequence[Any]) -> None:
 
 def _deliveries(connection: sa.Connection, keys: Sequence[Key]) -> int:
     rows = connection.execute(
-        sa.select(delivery.c.space_id, delivery.c.id)
-        .where(keys_in(delivery, keys, "message_id"))
-        .order_by(delivery.c.space_id, delivery.c.id)
-        .limit(PIECE)
+        sa.select(delivery.c.space_id, delivery.c.id).where(keys_in(delivery, keys, "message_id")).limit(PIECE)
     ).all()
     own = [(row.space_id, row.id) for row in rows]
     if own:
@@ -179,7 +175,7 @@ def _old_callbacks(connection: sa.Connection, space_id: int, older_than_ms: int)
     bound = IdMint.first_at(older_than_ms)
     closed = sa.and_(callback.c.space_id == space_id, callback.c.id < bound, callback.c.state != "due")
     loose = sa.and_(event.c.space_id == space_id, event.c.id < bound)
-    return _delete(connection, callback, closed) + _delete(connection, event, loose)
+    return _delete(connection, callback.c.id, closed) + _delete(connection, event.c.id, loose)
 
 
 def _expired_files(connection: sa.Connection, now_ms: int) -> tuple[Key, ...]:

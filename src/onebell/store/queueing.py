@@ -18,8 +18,12 @@ def inserter(connection: sa.Connection, table: sa.Table) -> "sqlite.Insert | pos
 
 
 def keys_in(table: sa.Table, keys: Iterable[tuple[int, int]], column: str = "id") -> sa.ColumnElement[bool]:
-    """Rows whose (space, ``column``) is one of these."""
-    return sa.tuple_(table.c.space_id, table.c[column]).in_(list(keys))
+    """Rows whose (space, ``column``) is one of these; there must be at least one."""
+    by_space: dict[int, list[int]] = {}
+    for space, key in keys:
+        by_space.setdefault(space, []).append(key)
+    # Space by space: SQLite reads the whole table for a list of pairs.
+    return sa.or_(*(sa.and_(table.c.space_id == space, table.c[column].in_(own)) for space, own in by_space.items()))
 
 
 def execute_many(connection: sa.Connection, statement: sa.Executable, rows: Sequence[dict[str, Any]]) -> None:

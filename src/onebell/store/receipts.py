@@ -101,7 +101,13 @@ def _apply(connection: sa.Connection, facts: Sequence[ReceiptFact], now_ms: int,
 
 
 def _receivers(connection: sa.Connection, facts: Sequence[ReceiptFact]) -> dict[tuple[int, int, str], list[Any]]:
-    keys = sorted({(fact.space, fact.account, fact.provider_ref) for fact in facts})
+    refs: dict[tuple[int, int], set[str]] = {}
+    for fact in facts:
+        refs.setdefault((fact.space, fact.account), set()).add(fact.provider_ref)
+    told = [
+        sa.and_(receipt.c.space_id == space, receipt.c.account_id == account, receipt.c.provider_ref.in_(sorted(own)))
+        for (space, account), own in sorted(refs.items())
+    ]
     rows = connection.execute(
         sa.select(
             delivery.c.space_id,
@@ -120,7 +126,7 @@ def _receivers(connection: sa.Connection, facts: Sequence[ReceiptFact]) -> dict[
         .join(receipt, sa.and_(receipt.c.space_id == delivery.c.space_id, receipt.c.delivery_id == delivery.c.id))
         .join(target, sa.and_(target.c.space_id == delivery.c.space_id, target.c.id == delivery.c.target_id))
         .join(message, sa.and_(message.c.space_id == delivery.c.space_id, message.c.id == delivery.c.message_id))
-        .where(sa.tuple_(receipt.c.space_id, receipt.c.account_id, receipt.c.provider_ref).in_(keys))
+        .where(sa.or_(*told))
         .order_by(delivery.c.space_id, delivery.c.id)
         .with_for_update(of=delivery)
     )

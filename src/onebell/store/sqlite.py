@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from onebell.errors import OnebellError, StoreUnavailable
+from onebell.store.statistics import seed_statistics
 
 log = structlog.get_logger()
 
@@ -75,6 +76,8 @@ class SqliteDriver:
             log.info("store_unclean_start", path=str(self.path))
             quick_check(self.path)
         migrate.upgrade_sqlite(self.path)
+        with contextlib.closing(sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)) as raw:
+            seed_statistics(raw)
 
     def connect(self) -> sa.Connection:
         """The writing connection."""

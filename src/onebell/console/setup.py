@@ -49,7 +49,9 @@ font:16px/1.5 Inter,system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC"
 color:light-dark(#1c1f23,#e7e9ec);background:light-dark(#f6f7f9,#0f1114)}}
 main{{width:min(24rem,100%);padding:32px 28px;border:1px solid var(--line);border-radius:18px;
 background:light-dark(#fff,#16191e)}}img{{display:block;margin:0 auto}}
-h1{{margin:12px 0 0;font-size:22px;text-align:center}}p{{margin:4px 0 20px;color:var(--soft);text-align:center}}label{{display:block;margin:14px 0}}
+h1{{margin:12px 0 0;font-size:22px;text-align:center}}
+p{{margin:4px 0 20px;color:var(--soft);text-align:center}}
+label{{display:block;margin:14px 0}}
 input,button{{font:inherit;width:100%;padding:10px 12px;border-radius:9px;border:1px solid var(--line)}}
 input{{margin-top:4px;background:light-dark(#fff,#1f242b);color:inherit}}
 button{{margin-top:8px;border:0;font-weight:600;color:#fff;background:#c2410c;cursor:pointer}}

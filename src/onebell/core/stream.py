@@ -8,7 +8,7 @@ from the last rev it has.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -29,8 +29,11 @@ ROOM = 64 * 1024
 STUCK_S = 10.0
 """A reader that takes nothing for so long while frames wait is cut."""
 CATCH_UP_S = 0.05
+SLICE = 250
+"""Readers that a new message is handed to in one turn of the loop: a feed of thousands must not hold up senders."""
 SLOW = "slow"
 STOPPING = "stopping"
+GONE = "gone"
 
 
 class Tail(msgspec.Struct, frozen=True):
@@ -145,6 +148,7 @@ class Hub:
         self._readers: dict[int, dict[int, tuple[Reader, ...]]] = {}
         self._feeds: dict[int, dict[int, str]] = {}
         self._behind: set[Reader] = set()
+        self._handing: deque[Iterator[bool]] = deque()
         self._due = asyncio.Event()
         self.count = 0
         self.frames = 0
@@ -172,6 +176,8 @@ class Hub:
         readers = boxes.get(reader.mailbox, ())
         if reader not in readers:
             return
+        reader.ended = reader.ended or GONE
+        reader.current = False
         self.count -= 1
         self._behind.discard(reader)
         left = tuple(other for other in readers if other is not reader)
@@ -209,13 +215,30 @@ class Hub:
         served = [(mark, readers) for mark in note.marks if (readers := boxes.get(mark.mailbox)) is not None]
         if not served:
             return
-        tail = self._encoder.message(note.message)
-        feeds = self._feeds.get(note.message.space, {})
+        self._handing.append(self._hand(note.message, served))
+        if len(self._handing) == 1:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Serve some readers; the rest when the loop has looked after everybody else."""
+        loop_turn = SLICE
+        while self._handing and loop_turn > 0:
+            if next(self._handing[0], None) is None:
+                self._handing.popleft()
+            loop_turn -= 1
+        if self._handing:
+            asyncio.get_running_loop().call_soon(self._hand_on)
+
+    def _hand(self, message: StoredMessage, served: Sequence[tuple[Mark, tuple[Reader, ...]]]) -> Iterator[bool]:
+        """Offer a message to its readers, one per step."""
+        tail = self._encoder.message(message)
+        feeds = self._feeds.get(message.space, {})
         for mark, readers in served:
             feed = feeds.get(mark.feed)
             frame = None if tail is None or feed is None else self._frame(mark, feed, tail)
             for reader in readers:
                 self._offer(reader, mark.rev, frame)
+                yield True
 
     def _frame(self, mark: Mark, feed: str, tail: Tail) -> Frame:
         text = self._encoder.live(mark, feed, tail)

@@ -3,13 +3,16 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
+from tests.fakes.files import Shelf
 from tests.mailboxes import FEED, NOW, SPACE, Mailboxes
 
 from onebell.api.items import ItemEncoder
 from onebell.clock import SystemClock
 from onebell.core.bell import ConfigChanged
+from onebell.core.context import Files
 from onebell.core.mailbox import Change
 from onebell.core.model import Content
 from onebell.core.stream import ROOM, STUCK_S, UNSENT_LIMIT, Hub, Reader
@@ -95,7 +98,7 @@ def clock() -> Steps:
 
 @pytest.fixture
 async def hub(store: Store, boxes: Mailboxes, clock: Steps) -> AsyncIterator[Hub]:
-    encoder = ItemEncoder(lambda space, file: f"/f/{space}-{file}")
+    encoder = ItemEncoder(lambda space, file: f"/f/{space}-{file}", cast(Files, Shelf()))
     serving = Hub(store.inbox, boxes.bell, clock, encoder, POLL_S)
     task = asyncio.create_task(serving.run())
     yield serving

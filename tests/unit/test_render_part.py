@@ -1,19 +1,20 @@
 """A part as one account sends it: names, limits, native payloads and files."""
 
 import base64
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
 from tests.fakes.carrier_account import account
 from tests.fakes.dns import FakeResolver
+from tests.fakes.files import Shelf
 from tests.fakes.http_service import answer, endless, http_service, redirect
 
 from onebell.carriers.base import Rendered
 from onebell.carriers.outbound import Outbound
 from onebell.carriers.rendering import AttachmentLost, PartRenderer
-from onebell.core.context import Context, StoredFile
+from onebell.core.context import Context
 from onebell.core.directory import Person, Space
 from onebell.core.model import Attachment, Content, Format, Part, Severity
 from onebell.core.work import MessageFacts
@@ -44,26 +45,6 @@ class Directory:
 class _Named:
     uid: str
     name: str
-
-
-@dataclass
-class Shelf:
-    """Stored files by id."""
-
-    bodies: dict[int, bytes] = field(default_factory=dict)
-
-    async def find(self, space: int, file: int) -> StoredFile | None:
-        if file not in self.bodies:
-            return None
-        return StoredFile(
-            id=file, space=space, name="f", type="", size=len(self.bodies[file]), sha256="", owner=0, secret="",
-            public_id="", created_at=0, expires_at=0,
-        )  # fmt: skip
-
-    async def read(self, file: StoredFile, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        body = self.bodies[file.id]
-        yield body[:5]
-        yield body[5:]
 
 
 async def render_for(
@@ -105,6 +86,17 @@ async def test_html_for_carriers_is_sanitised() -> None:
     rendered = await render_for("smtp", Content(body="<b>x</b><script>1</script><a href=//e>y</a>", format=Format.HTML))
 
     assert rendered.html == '<b>x</b><a rel="noopener noreferrer nofollow">y</a>'
+
+
+async def test_a_long_body_is_sent_whole() -> None:
+    """What lies in a file because it is long is read, sanitised and sent like any other."""
+    stored = ("<p>" + "x" * 100_000 + "</p><script>1</script><p>end</p>").encode()
+
+    rendered = await render_for("smtp", Content(body="<p>xx", format=Format.HTML, body_file=1), f1=stored)
+
+    assert rendered.html == "<p>" + "x" * 100_000 + "</p><p>end</p>"
+    assert rendered.content.body.encode() == stored
+    assert rendered.attachments == ()
 
 
 async def test_mentions_are_named() -> None:

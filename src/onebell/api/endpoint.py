@@ -48,7 +48,7 @@ class NativeApi:
         pages: Sequence[Routed] = (),
     ) -> None:
         files = FilesApi(context)
-        encoder = ItemEncoder(files.url)
+        encoder = ItemEncoder(files.url, context.files)
         self.hub = Hub(context.store.inbox, context.bell, context.clock, encoder, context.settings.poll_s)
         self.presence = Presence(context.store.sessions, context.bell, context.clock, context.mint)
         self._takings = Takings(context.store, context.clock, context.mint)

@@ -4,18 +4,21 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 import structlog
 
 from onebell.clock import iso
 from onebell.core.bell import Mark, StoredMessage
+from onebell.core.bodies import whole
+from onebell.core.context import Files
 from onebell.core.inbox import Entry, Item, Removed, rev_of, shown_part, unpack
 from onebell.core.mailbox import EntryRow
 from onebell.core.model import Attachment, Content, Part, Severity
 from onebell.core.render import render
 from onebell.core.stream import Tail
+from onebell.errors import StoreUnavailable
 from onebell.http.exchange import Answer
 
 log = structlog.get_logger()
@@ -24,6 +27,7 @@ CACHE_BYTES = 8 * 1024 * 1024
 """Encoded messages that are kept for the next reader."""
 LOOP_BYTES = 16 * 1024
 """A longer body is rendered on a thread: sanitising it would hold up every reader of this node."""
+_BODY_FILE = b'"body_file"'
 _DIRECTIONS = ("in", "out")
 
 
@@ -122,6 +126,8 @@ class InboxPage(msgspec.Struct, frozen=True, kw_only=True):
     more: bool = False  # another page follows at once (not in streams)
 
 
+_Key: TypeAlias = tuple[int, bytes]
+
 _encode = msgspec.json.Encoder().encode
 _NOTHING = Content()
 _HEADERS = (
@@ -134,10 +140,12 @@ _HEADERS = (
 class ItemEncoder:
     """Encodes items (``core.stream.Encoder``)."""
 
-    def __init__(self, file_url: Callable[[int, int], str]) -> None:
+    def __init__(self, file_url: Callable[[int, int], str], files: Files) -> None:
         """``file_url`` gives the address of a stored file from its space and id."""
         self._file_url = file_url
-        self._tails: OrderedDict[tuple[int, bytes], Tail] = OrderedDict()
+        self._files = files
+        self._tails: OrderedDict[_Key, Tail] = OrderedDict()
+        self._prepared: dict[_Key, Tail] = {}
         self._cached = 0
 
     # ------------------------------------------------------------ live
@@ -145,7 +153,7 @@ class ItemEncoder:
     def message(self, message: StoredMessage) -> Tail | None:
         """The shared part of a new message; None when it is long, or does not let itself be rendered."""
         part = shown_part(message.parts)
-        if part is None or len(part.content.body) > LOOP_BYTES:
+        if part is None or part.content.body_file or len(part.content.body) > LOOP_BYTES:
             return None
         try:
             return self._encode_tail(_row_of(message), part)
@@ -195,13 +203,33 @@ class ItemEncoder:
         return f'{{"items":[],"next":{rev},"gap":true}}'
 
     async def prepare(self, items: Sequence[Item]) -> None:
-        """Render what is long on a thread."""
-        long = [item.row for item in items if isinstance(item, Entry) and len(item.row.parts or b"") > LOOP_BYTES]
-        new = {key: row for row in long if (key := _key(row)) not in self._tails}
-        if new:
-            made = await asyncio.to_thread(lambda: [(key, self._make(row)) for key, row in new.items()])
-            for key, tail in made:
-                self._keep(key, tail)
+        """Render what is long on a thread, with the whole of its body. Must be awaited before these items are encoded,
+        and nothing else between."""
+        rows = {_key(item.row): item.row for item in items if isinstance(item, Entry) and _is_long(item.row)}
+        prepared: dict[_Key, Tail] = {}
+        for key, row in rows.items():
+            prepared[key] = self._tails.get(key) or await self._made(key, row)
+        # Not the cache alone: a page may be larger than it.
+        self._prepared = prepared
+
+    async def _made(self, key: _Key, row: EntryRow) -> Tail:
+        try:
+            whole_row = await self._whole(row)
+        except (StoreUnavailable, msgspec.MsgspecError):
+            # One file that cannot be read must not hold up all readers; the next one tries again.
+            log.warning("body_unreadable", message=row.message)
+            return await asyncio.to_thread(self._make, row)
+        tail = await asyncio.to_thread(self._make, whole_row)
+        self._keep(key, tail)
+        return tail
+
+    async def _whole(self, row: EntryRow) -> EntryRow:
+        parts = _parts_of(row)
+        if _BODY_FILE not in parts or (part := shown_part(unpack(parts))) is None:
+            return row
+        content = await whole(self._files, row.space, part.content)
+        packed = _encode((msgspec.structs.replace(part, content=content),))
+        return msgspec.structs.replace(row, parts=packed)
 
     def _entry(self, entry: Entry) -> str:
         row = entry.row
@@ -216,7 +244,7 @@ class ItemEncoder:
     def _tail(self, row: EntryRow) -> Tail:
         """The shared part of a stored message, from the cache while its parts are the same."""
         key = _key(row)
-        known = self._tails.get(key)
+        known = self._prepared.get(key) or self._tails.get(key)
         if known is None:
             known = self._make(row)
             self._keep(key, known)
@@ -229,7 +257,9 @@ class ItemEncoder:
             log.exception("message_unreadable", message=row.message)
             return self._encode_tail(row, None)
 
-    def _keep(self, key: tuple[int, bytes], tail: Tail) -> None:
+    def _keep(self, key: _Key, tail: Tail) -> None:
+        if key in self._tails:
+            return
         self._tails[key] = tail
         self._cached += tail.size
         while self._cached > CACHE_BYTES and self._tails:
@@ -316,7 +346,12 @@ def _parts_of(row: EntryRow) -> bytes:
     return b"" if row.recalled_at else row.parts or b""
 
 
-def _key(row: EntryRow) -> tuple[int, bytes]:
+def _is_long(row: EntryRow) -> bool:
+    parts = row.parts or b""
+    return len(parts) > LOOP_BYTES or _BODY_FILE in parts
+
+
+def _key(row: EntryRow) -> _Key:
     """Edited and recalled messages have other parts, and so another key."""
     return row.message, hashlib.blake2b(_parts_of(row), digest_size=16).digest()
 

@@ -1,5 +1,6 @@
 """A part as one account sends it: rendered, sanitised, cut to the manifest's limits, its files at hand."""
 
+import asyncio
 import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,11 +11,12 @@ from onebell.carriers.base import Rendered
 from onebell.carriers.manifest import Ability, Manifest
 from onebell.carriers.outbound import Outbound, Unreachable
 from onebell.core import sanitize
+from onebell.core.bodies import LOOP_CHARS, whole
 from onebell.core.context import Context
 from onebell.core.directory import CarrierAccount
 from onebell.core.fit import Limits, fit
 from onebell.core.model import Attachment, Content
-from onebell.core.render import mentions, render
+from onebell.core.render import Forms, mentions, render
 from onebell.core.work import MessageFacts
 from onebell.errors import OnebellError
 
@@ -46,16 +48,17 @@ class PartRenderer:
         """
         manifest = registry.manifest(account.kind)
         told = message.parts[part]
-        names = await self._names(message.space, mentions(told.content))
-        forms = fit(render(told.content, names, sanitize.mail), manifest.limits)
+        content = await whole(self._context.files, message.space, told.content)
+        names = await self._names(message.space, mentions(content))
+        forms = await _forms(content, names, manifest.limits)
         return Rendered(
             title=forms.title,
             text=forms.text,
             html=forms.html,
             markdown=forms.markdown,
-            content=told.content,
+            content=content,
             native=await self._native(message.space, told.native.get(account.kind), manifest),
-            attachments=await self._attachments(message.space, told.content, manifest),
+            attachments=await self._attachments(message.space, content, manifest),
         )
 
     async def _names(self, space: int, ids: frozenset[str]) -> Mapping[str, str]:
@@ -116,6 +119,13 @@ class PartRenderer:
         if answer.truncated:
             raise AttachmentLost(f"an attachment is larger than {limit_bytes} bytes")
         return answer.body
+
+
+async def _forms(content: Content, names: Mapping[str, str], limits: Limits) -> Forms:
+    def made() -> Forms:
+        return fit(render(content, names, sanitize.mail), limits)
+
+    return made() if len(content.body) <= LOOP_CHARS else await asyncio.to_thread(made)
 
 
 def _require_room(fetched: Sequence[_FetchedFile], limits: Limits) -> None:

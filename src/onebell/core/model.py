@@ -94,6 +94,7 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     title: str = ""
     body: str = ""
     format: Format = Format.TEXT
+    body_file: int = 0  # id of a stored file with the whole body, of which ``body`` is the beginning; 0 = body is all
     summary: str = ""  # plain text for notifications; empty = derived from body
     url: str = ""  # opened by a click
     icon: str = ""  # URL

@@ -74,10 +74,10 @@ def _content(plan: Plan, shown: templates.Shown, kept: Kept) -> Content:
     return Content(
         title=plan.asked.title or shown.title or templates.plain_text(shown, templates.TITLE_CHARS),
         body=kept.body,
+        body_file=kept.body_file,
         format=shown.format,
         url=shown.url,
         icon=plan.asked.icon,
-        attachments=kept.attachments,
         data={"channel": channel.name} if channel.inbox_only else {},
     )
 
@@ -101,7 +101,7 @@ def _card(plan: Plan, shown: templates.Shown, content: Content, code: str) -> na
         summary=templates.plain_text(shown, templates.SUMMARY_CHARS),
         link=f"{base}/shortMessage/{code}",
         logo=plan.asked.icon or base + _LOGO,
-        is_text=plan.asked.template == "txt" and not content.attachments,
+        is_text=plan.asked.template == "txt" and not content.body_file,
     )
 
 

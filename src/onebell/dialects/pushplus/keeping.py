@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from onebell.core.context import Context, StoredFile
-from onebell.core.model import Attachment, Format
+from onebell.core.model import Format
 from onebell.dialects.pushplus.parse import Asked
 from onebell.dialects.pushplus.senders import SenderInfo
 from onebell.dialects.pushplus.templates import Shown
@@ -25,8 +25,9 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """A content as its row keeps it."""
 
     body: str
-    """What is shown; when it is long, its beginning: the whole is the first attachment."""
-    attachments: tuple[Attachment, ...] = ()
+    """What is shown; when it is long, its beginning."""
+    body_file: int = 0
+    """Where the whole is then."""
     raw: str | dict[str, Any] | None = None
     """The content as it was sent, or ``{"$file": id}``; None when the body is it."""
 
@@ -39,8 +40,7 @@ async def keep(context: Context, sender: SenderInfo, shown: Shown, asked: Asked)
         return Kept(body=shown.body, raw=raw)
     name, media_type = _FILES[shown.format]
     file = await _put(context, sender, name, media_type, body)
-    whole = Attachment(name=name, type=media_type, file=file.id, size=len(body))
-    return Kept(body=body[:ROW_BYTES].decode("utf-8", "ignore"), attachments=(whole,), raw=raw)
+    return Kept(body=body[:ROW_BYTES].decode("utf-8", "ignore"), body_file=file.id, raw=raw)
 
 
 async def _put(context: Context, sender: SenderInfo, name: str, media_type: str, body: bytes) -> StoredFile:

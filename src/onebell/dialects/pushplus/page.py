@@ -1,10 +1,10 @@
 """The detail page of a message: no sign-in, whoever knows the shortCode may read it (sheet pushplus §1.6, §4)."""
 
+import asyncio
 from html import escape
 
-import msgspec
-
 from onebell.clock import shanghai_text
+from onebell.core.bodies import LOOP_CHARS, whole
 from onebell.core.context import Context
 from onebell.core.model import Content
 from onebell.core.render import render
@@ -48,8 +48,10 @@ async def show(context: Context, short_code: str) -> Answer:
     found = await context.store.pushplus.message(short_code) if HEX32.match(short_code) else None
     if found is None or found.state in _GONE:
         return missing()
-    content = await _whole(context, found)
-    return _answer(200, content.title, _article(found, content))
+    content = await whole(context.files, found.space, found.parts[0].content)
+    if len(content.body) > LOOP_CHARS:
+        return await asyncio.to_thread(_page, found, content)
+    return _page(found, content)
 
 
 def missing() -> Answer:
@@ -57,16 +59,8 @@ def missing() -> Answer:
     return _answer(404, _MISSING, f"<h1>{_MISSING}</h1>")
 
 
-async def _whole(context: Context, found: SentMessage) -> Content:
-    # A long body stands in the row with its beginning only; the whole is the first attachment.
-    content = found.parts[0].content
-    if not content.attachments:
-        return content
-    file = await context.files.find(found.space, content.attachments[0].file)
-    if file is None:
-        return content
-    body = b"".join([chunk async for chunk in context.files.read(file)])
-    return msgspec.structs.replace(content, body=body.decode("utf-8", "replace"))
+def _page(found: SentMessage, content: Content) -> Answer:
+    return _answer(200, content.title, _article(found, content))
 
 
 def _article(found: SentMessage, content: Content) -> str:

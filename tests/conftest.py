@@ -1,14 +1,34 @@
-"""One fixture starts a real server; ``make test-all`` does so on both engines."""
+"""One fixture starts a real server; ``make test-all`` does so on both engines and on two nodes."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from tests.engines import Cluster, postgres_cluster
 from tests.running import DemoStore, RunningServer, running
+from tests.two_nodes import round_robin, running_pair
 
 ALL = os.environ.get("ONEBELL_TEST_ALL") == "1"
+NO_SKIPS = os.environ.get("CI") == "true"
+_ENGINES = [
+    "sqlite",
+    pytest.param("postgresql", marks=pytest.mark.postgres),
+    pytest.param("two-nodes", marks=pytest.mark.postgres),
+    pytest.param("two-nodes-nats", marks=[pytest.mark.postgres, pytest.mark.nats]),
+]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """With ``CI=true`` everything must be there: a skipped test has failed, in one clear line."""
+    outcome = yield
+    report: pytest.TestReport = outcome.get_result()
+    if NO_SKIPS and report.skipped and not hasattr(report, "wasxfail"):
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and CI=true allows no skips: {why}"
 
 
 @pytest.fixture(scope="session")
@@ -25,21 +45,25 @@ def demo_store(tmp_path_factory: pytest.TempPathFactory) -> DemoStore:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests over a real server run on SQLite; with ``make test-all`` on PostgreSQL too."""
+    """Tests over a real server run on SQLite; with ``make test-all`` on PostgreSQL and behind a round robin too."""
     if "server_engine" in metafunc.fixturenames:
-        engines = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)] if ALL else ["sqlite"]
-        metafunc.parametrize("server_engine", engines, indirect=False)
+        metafunc.parametrize("server_engine", _ENGINES if ALL else _ENGINES[:1], indirect=False)
 
 
 @pytest.fixture
 async def server(
     server_engine: str, demo_store: DemoStore, tmp_path: Path, request: pytest.FixtureRequest
 ) -> AsyncIterator[RunningServer]:
-    """A real server with the demo directory applied."""
-    data = tmp_path / "server"
-    if server_engine == "sqlite":
-        settings = await demo_store.sqlite(data)
-    else:
-        settings = await demo_store.postgres(data, request.getfixturevalue("cluster"))
-    async with running(settings) as started:
-        yield started
+    """A real server with the demo directory applied; or two, of which each connection reaches the next."""
+    place = tmp_path / "server"
+    async with AsyncExitStack() as stack:
+        if server_engine.startswith("two-nodes"):
+            cluster = request.getfixturevalue("cluster")
+            nats = server_engine.endswith("nats")
+            pair = await stack.enter_async_context(running_pair(demo_store, place, cluster, nats=nats))
+            yield await stack.enter_async_context(round_robin(pair))
+        elif server_engine == "postgresql":
+            settings = await demo_store.postgres(place, request.getfixturevalue("cluster"))
+            yield await stack.enter_async_context(running(settings))
+        else:
+            yield await stack.enter_async_context(running(await demo_store.sqlite(place)))

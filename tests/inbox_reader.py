@@ -1,6 +1,7 @@
 """A person who reads his inbox over the native API."""
 
 import asyncio
+from collections import deque
 from typing import Any
 
 import aiohttp
@@ -16,6 +17,7 @@ class InboxReader:
         self._url = url
         self._headers = {"Authorization": f"Bearer {token}"}
         self._after = 0
+        self._found: deque[dict[str, Any]] = deque()  # of pages read, not yet looked at
 
     @classmethod
     async def sign_in(
@@ -33,9 +35,11 @@ class InboxReader:
         """The next entry of this title; waits for it."""
         async with asyncio.timeout(WAIT_S):
             while True:
-                for item in await self._page(wait_s=2):
+                while self._found:
+                    item = self._found.popleft()
                     if item["kind"] == "entry" and item["title"] == title:
                         return item
+                self._found.extend(await self._page(wait_s=2))
 
     async def _page(self, wait_s: int) -> list[dict[str, Any]]:
         query = {"after": str(self._after), "limit": "500", **({"wait": str(wait_s)} if wait_s else {})}

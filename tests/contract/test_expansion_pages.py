@@ -331,7 +331,7 @@ async def test_the_bell_and_the_poll_start_it(store: Store, rows: Rows) -> None:
 
     bell.ring(Due(space=SPACE, queue="expansions"))
     async with asyncio.timeout(5):
-        while len(await entries(rows, message)) < 10:  # noqa: ASYNC110
+        while len(await entries(rows, message)) < 10:
             await asyncio.sleep(0.01)
     runner.stop()
     await running

@@ -68,7 +68,7 @@ def test_withdrawn_jobs_are_no_longer_in_hand() -> None:
     lane = Lane()
     lane.add([Group(1, 0, [job(1, 7), job(2, 8)]), Group(2, 0, [job(3, 7)])])
 
-    assert [one.id for one in lane.withdraw(7)] == [1, 3]
+    assert [one.id for one in lane.withdraw(lambda one: one.target == 7)] == [1, 3]
     assert lane.in_hand == {2}
     assert ids(lane.next()) == [2]
 
@@ -78,7 +78,7 @@ def test_withdrawing_all_empties_the_lane() -> None:
     lane = Lane()
     lane.add(grouped([job(1), job(2)], 1))
 
-    assert len(lane.withdraw()) == 2
+    assert len(lane.withdraw(lambda _: True)) == 2
     assert lane.is_idle
 
 
@@ -148,3 +148,15 @@ def test_slow_calls_are_bounded_too() -> None:
     slow[0].leave()
     kept.slow_down()
     assert places.room(lane) == 1
+
+
+def test_a_claim_is_worth_its_transaction() -> None:
+    """A lane claims ahead of what it sends, and only when half of that is gone."""
+    places, lane = Places(16), Lane()
+    assert places.wanted(lane) == 8
+    lane.add(grouped([job(number) for number in range(1, 4)], 1))
+    assert places.wanted(lane) == 0
+
+    lane.next()
+
+    assert places.wanted(lane) == 6

@@ -13,7 +13,8 @@ from onebell.core.bell import ConfigChanged, Due
 from onebell.core.carriage import Carriers
 from onebell.core.context import Context
 from onebell.core.directory import CarrierAccount
-from onebell.core.lanes import SLOW_S, Group, Lane, Places, grouped
+from onebell.core.lanes import SLOW_S, Group, Lane, Place, Places, grouped
+from onebell.core.ledger import Ledger
 from onebell.core.outcomes import Outcome, Split, Throttled, Unauthorized
 from onebell.core.rendering import RenderedOnce, Renderer
 from onebell.core.sending import DEADLINE_S, Sending
@@ -50,6 +51,7 @@ class Dispatcher:
         self._sending = Sending(context, carriers, RenderedOnce(render), deadline_s)
         self._judge = judge or Judge()
         self._deadline_ms = round(deadline_s * 1000) + MARGIN_MS
+        self._ledger = Ledger(context)
         self._lanes: dict[_Key, Lane] = {}
         self._places = Places(context.settings.workers)
         self._messages: dict[_Key, MessageFacts | None] = {}
@@ -86,7 +88,7 @@ class Dispatcher:
         """
         self._is_stopping = True
         self._wake.set()
-        waiting = [job for lane in self._lanes.values() for job in lane.withdraw()]
+        waiting = [job for lane in self._lanes.values() for job in lane.withdraw(_any)]
         if waiting:
             await self._context.store.deliveries.give_back(waiting)
         if self._calls:
@@ -100,6 +102,7 @@ class Dispatcher:
         for call in self._calls:
             call.cancel()
         await asyncio.gather(*self._calls, *self._storing, return_exceptions=True)
+        await self._ledger.flush()
 
     @property
     def has_calls(self) -> bool:
@@ -121,6 +124,7 @@ class Dispatcher:
         """Claim once and start calls; seconds until it is worth looking again."""
         now = self._context.clock.now_ms()
         queue = self._context.store.deliveries
+        await self._give_back_stale(now)
         lanes = await queue.lanes(now)
         claims = await self._claims(lanes, now)
         if not claims:
@@ -137,17 +141,24 @@ class Dispatcher:
         soon = [ms / 1000 for ms in ahead if ms > 0]
         return max(0.01, min(poll_s, AHEAD_S, *soon)) if soon else poll_s
 
+    async def _give_back_stale(self, now: int) -> None:
+        """What waits so long that its lease no longer covers a call goes back to its place in the queue."""
+        until = now + self._deadline_ms
+        stale = [job for lane in self._lanes.values() for job in lane.withdraw(lambda job: job.lease_until < until)]
+        if stale:
+            await self._context.store.deliveries.give_back(stale)
+
     async def _claims(self, lanes: Sequence[DueLane], now: int) -> list[LaneClaim]:
         claims: list[LaneClaim] = []
         for due in lanes:
             if due.stopped or due.blocked_until > now or due.due_at > now:
                 continue
-            lane = self._lanes.setdefault((due.space, due.account), Lane())
-            room = self._places.room(lane) - len(lane.pending)
-            if room <= 0:
+            lane = self._lanes.get((due.space, due.account)) or Lane()
+            wanted = self._places.wanted(lane)
+            if wanted == 0:
                 continue
             account = await self._context.lookups.carrier_by_id(due.space, due.account)
-            limit = room * (self._carriers.limits(account.kind).batch if account else 1)
+            limit = wanted * (self._carriers.limits(account.kind).batch if account else 1)
             claims.append(LaneClaim(space=due.space, account=due.account, limit=limit, but=tuple(sorted(lane.in_hand))))
             if len(claims) == LANES_PER_CLAIM:
                 break
@@ -160,23 +171,34 @@ class Dispatcher:
         for key, own in by_lane.items():
             account = await self._context.lookups.carrier_by_id(*key)
             limit = self._carriers.limits(account.kind).batch if account else 1
-            lane = self._lanes.setdefault(key, Lane())
-            lane.add(grouped(own, limit))
-            self._start(key, lane)
+            self._lanes.setdefault(key, Lane()).add(grouped(own, limit))
+        self._start()
 
-    def _start(self, key: _Key, lane: Lane) -> None:
-        while not self._is_stopping and self._places.room(lane) > 0 and (group := lane.next()) is not None:
-            lane.busy |= group.targets
-            self._spawn(self._carry(key, lane, group))
+    def _start(self) -> None:
+        """Start what may start, one call per lane in turn."""
+        waiting = [(key, lane) for key, lane in self._lanes.items() if lane.pending]
+        while waiting and not self._is_stopping:
+            waiting = [(key, lane) for key, lane in waiting if self._start_one(key, lane)]
+
+    def _start_one(self, key: _Key, lane: Lane) -> bool:
+        if self._places.room(lane) <= 0:
+            return False
+        group = lane.next()
+        if group is None:
+            return False
+        lane.busy |= group.targets
+        # Taken here and not by the task, which runs later: the next one must see it.
+        place = self._places.take(lane)
+        self._spawn(self._carry(key, lane, group, place))
+        return True
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    async def _carry(self, key: _Key, lane: Lane, group: Group) -> None:
-        place = self._places.take(lane)
-        slow = asyncio.get_running_loop().call_later(SLOW_S, self._slowed, key, lane, place.slow_down)
+    async def _carry(self, key: _Key, lane: Lane, group: Group, place: Place) -> None:
+        slow = asyncio.get_running_loop().call_later(SLOW_S, self._slowed, place)
         try:
             await self._deliver(key, lane, group)
         except StoreUnavailable as error:
@@ -188,16 +210,19 @@ class Dispatcher:
             lane.ended(group)
             self._after(key, lane)
 
-    def _slowed(self, key: _Key, lane: Lane, slow_down: Any) -> None:
-        slow_down()
-        self._start(key, lane)
+    def _slowed(self, place: Place) -> None:
+        place.slow_down()
+        self._start()
         self._wake.set()
 
     def _after(self, key: _Key, lane: Lane) -> None:
-        self._start(key, lane)
-        if lane.is_idle and not lane.calls:
-            self._lanes.pop(key, None)
-        self._wake.set()
+        # To the end of the line, so that every account has its turn.
+        self._lanes.pop(key, None)
+        if not lane.is_idle:
+            self._lanes[key] = lane
+        self._start()
+        if self._places.wanted(lane):
+            self._wake.set()
 
     async def _deliver(self, key: _Key, lane: Lane, group: Group) -> None:
         account = await self._context.lookups.carrier_by_id(*key)
@@ -221,10 +246,9 @@ class Dispatcher:
         if account is not None:
             await self._context.store.deliveries.give_back(group.jobs)
             return
-        now = self._context.clock.now_ms()
         why = "the carrier account was removed"
         results = [Result(job=job, outcome="permanent", state="failed", why=why) for job in group.jobs]
-        self._announce(await self._context.store.deliveries.close(results, now, self._context.mint))
+        await self._ledger.store(results)
 
     async def _message(self, key: _Key) -> MessageFacts | None:
         if key not in self._messages:
@@ -245,7 +269,7 @@ class Dispatcher:
         max_age_s = self._carriers.max_age_s(account.kind)
         results = [self._judge.result(job, outcome, max_age_s, now) for job, outcome in pairs]
         if results:
-            self._announce(await self._context.store.deliveries.close(results, now, self._context.mint))
+            await self._ledger.store(results)
             self._log(account, results)
         held = _held_back(lane, pairs)
         if held:
@@ -275,12 +299,16 @@ class Dispatcher:
             log.error("carrier_stopped", space=account.space, carrier=account.code, why=results[0].why)
 
 
+def _any(job: Job) -> bool:
+    return True
+
+
 def _held_back(lane: Lane, pairs: Sequence[tuple[Job, Outcome | Defect]]) -> list[Job]:
     """What waits on this node for whom the provider wants left alone: it keeps its place in the queue."""
     held: list[Job] = []
     for job, outcome in pairs:
         if isinstance(outcome, Unauthorized) or (isinstance(outcome, Throttled) and outcome.scope != "target"):
-            return held + lane.withdraw()
+            return held + lane.withdraw(_any)
         if isinstance(outcome, Throttled):
-            held += lane.withdraw(job.target)
+            held += lane.withdraw(lambda other, target=job.target: other.target == target)  # type: ignore[misc]
     return held

@@ -5,7 +5,7 @@ hangs holds a socket, not a place (RELIABILITY R8).
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from onebell.core.work import Job
 
@@ -77,13 +77,16 @@ class Lane:
         waiting = {job.id for other in self.pending for job in other.jobs}
         self.in_hand.difference_update({job.id for job in group.jobs} - waiting)
 
-    def withdraw(self, target: int = 0) -> list[Job]:
-        """Take back what waits for a target, or all that waits."""
+    def withdraw(self, wanted: Callable[[Job], bool]) -> list[Job]:
+        """Take back what waits and is wanted."""
         taken: list[Job] = []
         kept: deque[Group] = deque()
         for group in self.pending:
-            stays = [job for job in group.jobs if target and job.target != target]
-            taken.extend(job for job in group.jobs if not target or job.target == target)
+            stays = [job for job in group.jobs if not wanted(job)]
+            if len(stays) == len(group.jobs):
+                kept.append(group)
+                continue
+            taken.extend(job for job in group.jobs if wanted(job))
             if stays:
                 kept.append(Group(group.message, group.part, stays))
         self.pending = kept
@@ -101,14 +104,19 @@ class Places:
 
     def __init__(self, places: int) -> None:
         self._places = places
-        self._share = max(2, places // LANE_SHARE)
+        self.share = max(2, places // LANE_SHARE)
         self._slow_limit = places * SLOW_FACTOR
         self._quick = 0
         self._slow = 0
 
     def room(self, lane: Lane) -> int:
         """How many calls this lane may start now."""
-        return max(0, min(self._places - self._quick, self._share - lane.calls))
+        return max(0, min(self._places - self._quick, self.share - lane.calls))
+
+    def wanted(self, lane: Lane) -> int:
+        """How many groups this lane should claim: a little ahead of what it sends, and not before half of that is gone,
+        so that a claim is worth its transaction."""
+        return 0 if len(lane.pending) > self.share // 2 else 2 * self.share - len(lane.pending)
 
     def take(self, lane: Lane) -> "Place":
         """One call starts."""

@@ -15,7 +15,8 @@ from onebell.core.bell import ConfigChanged
 from onebell.core.context import Files
 from onebell.core.mailbox import Change
 from onebell.core.model import Content
-from onebell.core.stream import ROOM, STUCK_S, UNSENT_LIMIT, Hub, Reader
+from onebell.core.reader import ROOM, Reader
+from onebell.core.stream import SLICE, STUCK_S, UNSENT_LIMIT, Hub
 from onebell.ids import IdMint
 from onebell.store.base import Store
 from onebell.store.schema import feed
@@ -369,3 +370,24 @@ async def test_a_thousand_messages_while_readers_come_and_go(hub: Hub, boxes: Ma
         newest = {item["seq"]: item for item in items}
         assert sorted(item["title"] for item in newest.values()) == sorted(f"m{n}" for n in range(1000))
         assert sum(item["read_at"] is not None for item in newest.values()) == 10
+
+
+async def test_a_feed_of_thousands_is_served_in_slices(hub: Hub, boxes: Mailboxes) -> None:
+    """A message for many readers leaves room for others between slices; a second one waits its turn."""
+    many = list(range(1000, 1000 + SLICE * 2 + 10))
+    await boxes.make(*many)
+    readers = [Taker(hub, box) for box in many]
+    await boxes.send(many, "first")
+    for reader in readers:
+        await reader.until(1)
+
+    await boxes.send(many, "second")
+    assert sum(len(reader.items) for reader in readers) == len(many) + SLICE
+    readers[-1].reader.wake = lambda: None
+    hub.leave(readers[-1].reader)
+    await boxes.send(many, "third")
+    for reader in readers[:-1]:
+        await reader.until(3)
+
+    assert all([item["rev"] for item in reader.items] == [1, 2, 3] for reader in readers[:-1])
+    assert len(readers[-1].items) == 1

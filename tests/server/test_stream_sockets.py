@@ -162,6 +162,13 @@ async def test_a_bad_position_is_refused(native: Native, rita: str, query: str) 
     assert (await native.call("GET", f"{URL}/stream{query}", rita))[0] == 422
 
 
+async def test_head_opens_no_stream(native: Native, rita: str) -> None:
+    """HEAD tells the headers and ends: it does not hold a reader."""
+    async with native.session.head(f"{native.url}{URL}/stream", headers=bearer(rita)) as answer:
+        assert (answer.status, answer.content_type) == (200, "text/event-stream")
+    assert native.api.hub.count == 0
+
+
 class DeafSocket:
     """A client that opens a stream and then reads nothing."""
 

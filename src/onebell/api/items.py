@@ -16,8 +16,8 @@ from onebell.core.context import Files
 from onebell.core.inbox import Entry, Item, Removed, rev_of, shown_part, unpack
 from onebell.core.mailbox import EntryRow
 from onebell.core.model import Attachment, Content, Part, Severity
+from onebell.core.reader import Tail
 from onebell.core.render import render
-from onebell.core.stream import Tail
 from onebell.errors import StoreUnavailable
 from onebell.http.exchange import Answer
 

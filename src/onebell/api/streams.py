@@ -19,10 +19,11 @@ from onebell.api.guard import number_of
 from onebell.api.operations import Call, Caller, Operation, Parameter, Right
 from onebell.core.context import Context
 from onebell.core.presence import Presence, Session
-from onebell.core.stream import SLOW, STOPPING, Frame, Hub, Reader
+from onebell.core.reader import Frame, Reader
+from onebell.core.stream import SLOW, STOPPING, Hub
 from onebell.core.takings import Takings
 from onebell.errors import OnebellError
-from onebell.http.exchange import Request, StreamAnswer
+from onebell.http.exchange import Answer, Request, StreamAnswer
 
 HEARTBEAT_S = 20.0
 CHUNK_CHARACTERS = 32 * 1024
@@ -32,6 +33,12 @@ _CLOSES = {"bad_request": 4400, "invalid": 4400, "unauthorized": 4401, "forbidde
 _ENDED = 4409
 _RESTART = 1012
 _KIND = "inbox"
+_EVENT_HEADERS = (
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-accel-buffering", b"no"),
+)
 SocketHandler: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -99,8 +106,10 @@ class Streams:
 
     # ------------------------------------------------------------ server-sent events
 
-    async def events(self, call: Call) -> StreamAnswer:
-        """A stream of events."""
+    async def events(self, call: Call) -> Answer | StreamAnswer:
+        """A stream of events; to HEAD only that there is one."""
+        if call.request.method == "HEAD":
+            return Answer(200, b"", list(_EVENT_HEADERS))
         after = await self._start(call.who, call.request.text_header(b"last-event-id") or None, call.request)
         return EventStream(self, call.who, after, call.request.receive)
 
@@ -258,13 +267,7 @@ class EventStream(StreamAnswer):
     __slots__ = ("_after", "_caller", "_news", "_over", "_reader", "_receive", "_streams")
 
     def __init__(self, streams: Streams, caller: Caller, after: int, receive: Receive | None) -> None:
-        headers = [
-            (b"content-type", b"text/event-stream"),
-            (b"cache-control", b"no-store"),
-            (b"x-content-type-options", b"nosniff"),
-            (b"x-accel-buffering", b"no"),
-        ]
-        super().__init__(200, self._chunks(), headers)
+        super().__init__(200, self._chunks(), list(_EVENT_HEADERS))
         self._streams = streams
         self._caller = caller
         self._after = after

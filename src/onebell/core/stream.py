@@ -11,21 +11,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-import msgspec
 import structlog
 
 from onebell.clock import Clock
 from onebell.core.bell import Bell, Changed, ConfigChanged, Mark, NewEntries, StoredMessage
 from onebell.core.inbox import Entry, Item, changes, has_gap, rev_of
 from onebell.core.mailbox import PAGE, CaughtUp, Page, Place
+from onebell.core.reader import ROOM, Frame, Reader, Tail
 from onebell.errors import StoreUnavailable
 
 log = structlog.get_logger()
 
 UNSENT_LIMIT = 256 * 1024
 """Bytes that may wait for one reader (issue 2, RELIABILITY R16)."""
-ROOM = 64 * 1024
-"""A reader gets more of its past when less than this waits: catching up never cuts anybody."""
 STUCK_S = 10.0
 """A reader that takes nothing for so long while frames wait is cut."""
 CATCH_UP_S = 0.05
@@ -34,13 +32,6 @@ SLICE = 250
 SLOW = "slow"
 STOPPING = "stopping"
 GONE = "gone"
-
-
-class Tail(msgspec.Struct, frozen=True):
-    """A message as all its readers see it: encoded once."""
-
-    text: str
-    size: int  # bytes of UTF-8
 
 
 class Encoder(Protocol):
@@ -69,64 +60,6 @@ class Encoder(Protocol):
     async def prepare(self, items: Sequence[Item]) -> None:
         """Make the dear parts of these items off the loop."""
         ...
-
-
-class Frame(msgspec.Struct, frozen=True, gc=False):
-    """One item on its way to one reader."""
-
-    rev: int
-    text: str
-    size: int
-
-
-class Reader:
-    """Somebody who reads a mailbox from this node, and what waits for him."""
-
-    __slots__ = ("_hub", "_waiting", "catching", "current", "ended", "mailbox", "moved_at", "position", "space",
-                 "unsent", "wake", "wanted")  # fmt: skip
-
-    def __init__(self, hub: "Hub", space: int, mailbox: int, position: int, wake: Callable[[], None]) -> None:
-        self._hub = hub
-        self._waiting: deque[Frame] = deque()
-        self.space = space
-        self.mailbox = mailbox
-        self.position = position
-        """Every change up to this rev is sent or waits here."""
-        self.wake = wake
-        """Called when there is something to take, or the reader has ended. Must not raise."""
-        self.current = False
-        """Knows everything that this node has heard of; else it is behind, catching up, or full."""
-        self.catching = False
-        self.wanted = False
-        """Something was heard while it was catching up."""
-        self.unsent = 0
-        self.moved_at = 0.0
-        self.ended = ""
-        """Why the hub has let go of it: ``slow``, or what :meth:`Hub.end` was told; empty while it is served."""
-
-    def next(self) -> Frame | None:
-        """The frame to send now; call :meth:`sent` when it has left."""
-        return self._waiting.popleft() if self._waiting else None
-
-    def sent(self, frame: Frame) -> None:
-        """The transport has taken a frame."""
-        self.unsent -= frame.size
-        self.moved_at = self._hub.now()
-        if not self.current and not self.catching and self.unsent < ROOM:
-            self._hub.fall_behind(self)
-
-    def put(self, frame: Frame) -> None:
-        """Let a frame wait."""
-        if not self._waiting:
-            self.moved_at = self._hub.now()
-        self._waiting.append(frame)
-        self.unsent += frame.size
-        self.position = frame.rev
-
-    @property
-    def has_frames(self) -> bool:
-        """Whether there is something to take."""
-        return bool(self._waiting)
 
 
 class Source(Protocol):

@@ -1,6 +1,7 @@
 """From a raw path to a handler. Areas come from :mod:`onebell.http.areas`; each answers its own 404, 405 and 413."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol, TypeAlias
 
 import structlog
@@ -16,6 +17,8 @@ log = structlog.get_logger()
 Handler: TypeAlias = Callable[[Request, tuple[str, ...]], Awaitable[Answer | StreamAnswer]]
 Found: TypeAlias = tuple[dict[str, Handler], tuple[str, ...]]
 """Handlers by method, and the raw values of the pattern's places."""
+BodyReader: TypeAlias = Callable[[int], Awaitable[bytes]]
+"""Reads a body of at most so many bytes, else raises ``BodyTooLarge``."""
 WebSocketHandler: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _REST = "{*}"
@@ -89,6 +92,10 @@ def _match(pattern: tuple[str, ...], segments: list[str]) -> tuple[str, ...] | N
     return tuple(values)
 
 
+def _handler(methods: Mapping[str, Handler], method: str) -> Handler | None:
+    return methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
+
+
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """The whole body.
 
@@ -123,63 +130,56 @@ class Router:
         self._tables = {area: PathTable(endpoint.routes()) for area, endpoint in endpoints.items()}
         self._websockets = dict(websockets)
         # Most requests name a path that is listed: one look, instead of a walk over all areas' patterns.
-        self._listed = {
-            path: (area, (methods, ()))
+        self._listed: dict[bytes, tuple[str, Found | None]] = {
+            path.encode(): (area, (methods, ()))
             for area, table in self._tables.items()
             for path, methods in table.exact.items()
             if area_of(path) == area
         }
 
-    def _find(self, path: str) -> tuple[str, Found | None]:
-        if (listed := self._listed.get(path)) is not None:
-            return listed
+    def _find(self, raw: bytes) -> tuple[str, Found | None]:
+        path = raw.decode("ascii")
         area = area_of(path)
         return area, self._tables[area].find(path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._answer(scope, receive, send)
+            request = Request(scope, scope["raw_path"], b"", receive)
+            try:
+                answer = await self.answer(request, partial(read_body, scope, receive))
+            except ClientDisconnect:
+                return
+            await answer.send(scope, send)
         elif scope["type"] == "websocket":
             await self._open_socket(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        raw: bytes = scope["raw_path"]
-        path = raw.decode("ascii")
-        area, found = self._find(path)
-        endpoint = self._endpoints[area]
-        request = Request(scope, raw, b"", receive)
-        try:
-            answer = await self._dispatch(endpoint, found, request)
-        except ClientDisconnect:
-            return
-        except StoreUnavailable as error:
-            log.warning("store_unavailable", area=area, path=path, error=str(error))
-            answer = endpoint.failed(request, error)
-        except Exception as error:
-            log.exception("request_failed", area=area, path=path)
-            answer = endpoint.failed(request, error)
-        await answer.send(scope, send)
+    async def answer(self, request: Request, unread: BodyReader | None = None) -> Answer | StreamAnswer:
+        """The answer to a request; ``unread`` gives the body where the request does not hold it yet.
 
-    async def _dispatch(
-        self,
-        endpoint: Endpoint,
-        found: Found | None,
-        request: Request,
-    ) -> Answer | StreamAnswer:
-        if found is None:
-            return endpoint.no_route(request)
-        methods, values = found
-        handler = methods.get(request.method)
-        if handler is None and request.method == "HEAD":
-            handler = methods.get("GET")
-        if handler is None:
-            return endpoint.wrong_method(request, tuple(methods))
-        assert request.receive is not None, "requests of the listener carry their receive channel"
+        Raises:
+            ClientDisconnect: the caller went away while the body was read.
+        """
+        area, found = self._listed.get(request.path) or self._find(request.path)
+        endpoint = self._endpoints[area]
+        handler = None if found is None else _handler(found[0], request.method)
+        if found is None or handler is None:
+            return endpoint.no_route(request) if found is None else endpoint.wrong_method(request, tuple(found[0]))
         try:
-            request.body = await read_body(request.scope, request.receive, endpoint.body_limit)
+            if unread is not None:
+                request.body = await unread(endpoint.body_limit)
+            elif len(request.body) > endpoint.body_limit:
+                return endpoint.too_large(request)
+            return await handler(request, found[1])
         except BodyTooLarge:
             return endpoint.too_large(request)
-        return await handler(request, values)
+        except ClientDisconnect:
+            raise
+        except StoreUnavailable as error:
+            log.warning("store_unavailable", area=area, path=request.path.decode(), error=str(error))
+            return endpoint.failed(request, error)
+        except Exception as error:
+            log.exception("request_failed", area=area, path=request.path.decode())
+            return endpoint.failed(request, error)
 
     async def _open_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = "/" + scope["path"].lstrip("/")

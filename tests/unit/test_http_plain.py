@@ -1,0 +1,369 @@
+"""Requests as bytes on a connection: plain ones go a short way, and nobody can tell (RFC 9112)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import pytest
+
+from onebell.errors import StoreUnavailable
+from onebell.http.areas import TABLE
+from onebell.http.exchange import Answer, Request, StreamAnswer, text_answer
+from onebell.http.protocol import PLAIN_BYTES, LenientProtocol
+from onebell.http.router import Handler, Router
+from onebell.http.server import HttpServer
+from onebell.settings import Settings
+
+LIMIT = 2 * PLAIN_BYTES
+PATIENCE_S = 10
+
+
+class Route(NamedTuple):
+    methods: tuple[str, ...]
+    pattern: str
+    handler: Handler
+
+
+@dataclass
+class Echo:
+    """Answers with what it was asked; ``/api/v1/slow`` waits until it may, the stream until its reader has gone."""
+
+    body_limit: int = LIMIT
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: list[bytes] = field(default_factory=list)
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(("GET", "POST"), "/api/v1/echo", self._echo),
+            Route(("POST",), "/api/v1/slow", self._slow),
+            Route(("GET",), "/api/v1/stream", self._stream),
+            Route(("GET",), "/api/v1/broken", self._broken),
+            Route(("GET",), "/api/v1/injected", self._injected),
+        ]
+
+    def no_route(self, request: Request) -> Answer:
+        return text_answer(404, "no route")
+
+    def wrong_method(self, request: Request, allowed: tuple[str, ...]) -> Answer:
+        return text_answer(405, "wrong method")
+
+    def too_large(self, request: Request) -> Answer:
+        return text_answer(413, "too large")
+
+    def failed(self, request: Request, error: Exception) -> Answer:
+        return text_answer(503, "failed")
+
+    async def _echo(self, request: Request, values: tuple[str, ...]) -> Answer:
+        told = (request.method, request.query.decode(), request.client, request.text_header(b"x-mark"))
+        return text_answer(200, " ".join([*told, request.body.decode()[:40], str(len(request.body))]))
+
+    async def _slow(self, request: Request, values: tuple[str, ...]) -> Answer:
+        self.asked.append(request.body)
+        await self.may_answer.wait()
+        self.done.set()
+        return text_answer(200, f"slow {request.body.decode()}")
+
+    async def _stream(self, request: Request, values: tuple[str, ...]) -> StreamAnswer:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"first"
+            assert request.receive is not None
+            assert (await request.receive())["type"] == "http.disconnect"
+            self.done.set()
+
+        return StreamAnswer(200, chunks(), [(b"content-type", b"text/plain")])
+
+    async def _broken(self, request: Request, values: tuple[str, ...]) -> Answer:
+        raise StoreUnavailable("gone")
+
+    async def _injected(self, request: Request, values: tuple[str, ...]) -> Answer:
+        return Answer(200, b"", [(b"x-name", b"a\r\nset-cookie: b")])
+
+
+@dataclass
+class Client:
+    """One connection."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def say(self, *pieces: bytes) -> None:
+        for piece in pieces:
+            self.writer.write(piece)
+            await self.writer.drain()
+            await asyncio.sleep(0)
+
+    async def head(self) -> tuple[int, dict[str, str]]:
+        async with asyncio.timeout(PATIENCE_S):
+            lines = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        fields = [line.split(": ", 1) for line in lines[1:] if line]
+        return int(lines[0].split(" ")[1]), dict(fields)
+
+    async def answer(self) -> tuple[int, str, dict[str, str]]:
+        status, headers = await self.head()
+        body = await self.reader.readexactly(int(headers["content-length"]))
+        return status, body.decode(), headers
+
+    async def rest(self) -> bytes:
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.reader.read()
+
+
+@dataclass
+class Listener:
+    server: HttpServer
+    echo: Echo
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[Client]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port)
+        try:
+            yield Client(reader, writer)
+        finally:
+            writer.close()
+
+    def connection(self) -> LenientProtocol:
+        (found,) = self.server.server_state.connections
+        assert isinstance(found, LenientProtocol)
+        return found
+
+
+@asynccontextmanager
+async def listening(settings: Settings) -> AsyncIterator[Listener]:
+    echo = Echo()
+    started = asyncio.Event()
+
+    async def ready(_: str) -> None:
+        started.set()
+
+    async def stopping() -> None: ...
+
+    server = HttpServer(
+        Router({**dict.fromkeys([area.name for area in TABLE], echo), "rest": echo}, {}), settings, stopping, ready
+    )
+    task = asyncio.create_task(server.serve())
+    await started.wait()
+    try:
+        yield Listener(server, echo)
+    finally:
+        echo.may_answer.set()
+        server.should_exit = True
+        await task
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Listener]:
+    async with listening(Settings(port=0)) as one:
+        yield one
+
+
+def post(path: str, body: bytes, *headers: str) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def get(path: str, *headers: str, method: str = "GET", version: str = "1.1") -> bytes:
+    return "\r\n".join([f"{method} {path} HTTP/{version}", "Host: x", *headers]).encode() + b"\r\n\r\n"
+
+
+ECHO = "/api/v1/echo"
+
+
+async def test_a_connection_serves_one_request_after_the_other(listener: Listener) -> None:
+    """A connection stays open between requests, and each sees its own head and body only."""
+    async with listener.client() as client:
+        await client.say(post(f"{ECHO}?a=1", b"one", "X-Mark: m"))
+        assert (await client.answer())[:2] == (200, "POST a=1 127.0.0.1 m one 3")
+        await client.say(get(ECHO))
+        status, body, headers = await client.answer()
+
+    assert (status, body) == (200, "GET  127.0.0.1   0")
+    assert "date" in headers
+    assert "connection" not in headers
+
+
+async def test_bytes_may_come_one_by_one(listener: Listener) -> None:
+    """How a request is cut into packets changes nothing."""
+    async with listener.client() as client:
+        await client.say(*[bytes([byte]) for byte in post(f"{ECHO}?q=消息", "一二".encode())])
+        status, body, _ = await client.answer()
+
+    assert (status, body) == (200, "POST q=%E6%B6%88%E6%81%AF 127.0.0.1  一二 6")
+
+
+async def test_pipelined_requests_are_answered_in_order(listener: Listener) -> None:
+    """Requests sent without waiting are worked on one after the other, whichever way each of them goes."""
+    chunked = b"POST /api/v1/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n"
+    async with listener.client() as client:
+        await client.say(post("/api/v1/slow", b"one") + chunked + post(ECHO, b"three") + chunked + post(ECHO, b"five"))
+        while not listener.echo.asked:
+            await asyncio.sleep(0)
+        listener.echo.may_answer.set()
+        bodies = [(await client.answer())[1] for _ in range(5)]
+
+    said = "POST  127.0.0.1  "
+    assert bodies == ["slow one", f"{said}two 3", f"{said}three 5", f"{said}two 3", f"{said}five 4"]
+
+
+async def test_a_body_that_comes_late_waits_its_turn(listener: Listener) -> None:
+    """A second request whose body arrives after the first one's answer is answered then."""
+    second = post(ECHO, b"late")
+    async with listener.client() as client:
+        await client.say(post("/api/v1/slow", b"one") + second[:-2])
+        listener.echo.may_answer.set()
+        assert (await client.answer())[1] == "slow one"
+        await client.say(second[-2:])
+        assert (await client.answer())[1] == "POST  127.0.0.1  late 4"
+
+
+async def test_head_has_no_body(listener: Listener) -> None:
+    """HEAD is GET without the body; what follows on the connection is the next answer."""
+    async with listener.client() as client:
+        await client.say(get(ECHO, method="HEAD") + get(ECHO))
+        status, headers = await client.head()
+        assert (status, headers["content-length"]) == (200, "19")
+        assert (await client.answer())[1] == "GET  127.0.0.1   0"
+
+
+@pytest.mark.parametrize(
+    "request_bytes", [get(ECHO, version="1.0"), get(ECHO, "Connection: close"), post(ECHO, b"", "Connection: close")]
+)
+async def test_a_connection_that_is_not_kept_is_closed(listener: Listener, request_bytes: bytes) -> None:
+    """HTTP/1.0 and ``Connection: close`` end with the answer, which says so."""
+    async with listener.client() as client:
+        await client.say(request_bytes)
+        status, _, headers = await client.answer()
+        assert (status, headers["connection"]) == (200, "close")
+        assert await client.rest() == b""
+
+
+@pytest.mark.parametrize("size", [PLAIN_BYTES - 1, PLAIN_BYTES, PLAIN_BYTES + 1, LIMIT])
+async def test_bodies_of_any_size_are_read_whole(listener: Listener, size: int) -> None:
+    """Where the short way ends nothing changes for the caller."""
+    async with listener.client() as client:
+        await client.say(post(ECHO, b"x" * size))
+        assert (await client.answer())[1].endswith(f" {size}")
+
+
+async def test_expectations_are_met(listener: Listener) -> None:
+    """``Expect: 100-continue`` gets its interim answer before the body is sent (curl does so beyond 1 MiB)."""
+    whole = post(ECHO, b"body", "Expect: 100-continue")
+    async with listener.client() as client:
+        await client.say(whole[:-4])
+        assert (await client.head())[0] == 100
+        await client.say(whole[-4:])
+        assert (await client.answer())[1] == "POST  127.0.0.1  body 4"
+
+
+@pytest.mark.parametrize("size", [20, LIMIT + 1])
+async def test_bodies_beyond_the_limit_are_refused(listener: Listener, size: int) -> None:
+    """Each area says in its own words that a body is too large, whichever way the request goes."""
+    listener.echo.body_limit = min(listener.echo.body_limit, size - 1)
+    async with listener.client() as client:
+        await client.say(post(ECHO, b"x" * size))
+        assert (await client.answer())[:2] == (413, "too large")
+
+
+async def test_areas_answer_their_own_errors(listener: Listener) -> None:
+    """Unknown paths, methods and failures are answered by the area, and the connection goes on."""
+    async with listener.client() as client:
+        await client.say(get("/api/v1/none") + get(ECHO, method="PUT") + get("/api/v1/broken") + get(ECHO))
+        assert [(await client.answer())[0] for _ in range(4)] == [404, 405, 503, 200]
+
+
+async def test_no_header_can_be_smuggled_into_an_answer(listener: Listener) -> None:
+    """A line break in a header's value is never written: the caller gets a 500."""
+    async with listener.client() as client:
+        await client.say(get("/api/v1/injected"))
+        status, _, headers = await client.answer()
+
+    assert status == 500
+    assert "set-cookie" not in headers
+
+
+async def test_what_is_no_request_gets_a_400(listener: Listener) -> None:
+    """Bytes that are not HTTP are refused and the connection is closed."""
+    async with listener.client() as client:
+        await client.say(b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n")
+        assert (await client.rest()).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_stream_notices_that_its_reader_has_gone(listener: Listener) -> None:
+    """A streaming answer comes in pieces, and hears of the end of the connection."""
+    async with listener.client() as client:
+        await client.say(get("/api/v1/stream"))
+        assert (await client.head())[1]["transfer-encoding"] == "chunked"
+        assert await client.reader.readexactly(10) == b"5\r\nfirst\r\n"
+    async with asyncio.timeout(PATIENCE_S):
+        await listener.echo.done.wait()
+
+
+async def test_work_goes_on_when_the_caller_has_gone(listener: Listener) -> None:
+    """A message is stored to the end even if its sender hangs up before the answer."""
+    async with listener.client() as client:
+        await client.say(post("/api/v1/slow", b"one"))
+        while not listener.echo.asked:
+            await asyncio.sleep(0)
+        protocol = listener.connection()
+    while not protocol.cycle.disconnected:
+        await asyncio.sleep(0)
+    listener.echo.may_answer.set()
+    async with asyncio.timeout(PATIENCE_S):
+        await listener.echo.done.wait()
+    while listener.server.server_state.tasks:
+        await asyncio.sleep(0)
+
+
+async def test_half_a_request_leaves_nothing_behind(listener: Listener) -> None:
+    """Who hangs up in the middle of a body is forgotten; nothing was begun."""
+    async with listener.client() as client:
+        await client.say(post("/api/v1/slow", b"one")[:-1])
+        while not listener.server.server_state.connections:
+            await asyncio.sleep(0)
+    while listener.server.server_state.connections:
+        await asyncio.sleep(0)
+
+    assert not listener.server.server_state.tasks
+    assert not listener.echo.asked
+
+
+async def test_an_idle_connection_is_closed_after_a_while(listener: Listener) -> None:
+    """The time that a connection may idle begins with each answer."""
+    async with listener.client() as client:
+        await client.say(get(ECHO))
+        await client.answer()
+        listener.connection().timeout_keep_alive = 0
+        await client.say(get(ECHO))
+        await client.answer()
+        assert await client.rest() == b""
+
+
+async def test_a_stop_lets_the_request_under_way_end(listener: Listener) -> None:
+    """While the server stops, what it took is still answered, and the answer says that the connection ends."""
+    async with listener.client() as client:
+        await client.say(post("/api/v1/slow", b"one"))
+        while not listener.echo.asked:
+            await asyncio.sleep(0)
+        listener.server.should_exit = True
+        while listener.connection().cycle.keep_alive:
+            await asyncio.sleep(0.01)
+        listener.echo.may_answer.set()
+        status, body, headers = await client.answer()
+        assert (status, body, headers["connection"]) == (200, "slow one", "close")
+        assert await client.rest() == b""
+
+
+async def test_a_trusted_proxy_names_the_caller() -> None:
+    """Behind a proxy that the settings trust the caller's address is the one that it forwards."""
+    async with listening(Settings(port=0, trusted_proxies=("127.0.0.1",))) as listener, listener.client() as client:
+        await client.say(post(ECHO, b"x", "X-Forwarded-For: 203.0.113.9"))
+        assert (await client.answer())[1] == "POST  203.0.113.9  x 1"
+
+
+async def test_nobody_else_names_the_caller(listener: Listener) -> None:
+    """Without a trusted proxy the header is only a header."""
+    async with listener.client() as client:
+        await client.say(post(ECHO, b"x", "X-Forwarded-For: 203.0.113.9"))
+        assert (await client.answer())[1] == "POST  127.0.0.1  x 1"

@@ -442,3 +442,22 @@ async def test_a_poll_finds_what_no_bell_told(node: Node, store: Store) -> None:
     await node.until_sent(delivery)
     await dispatcher.drain(1)
     await running
+
+
+async def test_what_waits_too_long_goes_back(node: Node) -> None:
+    """A job that waits behind another until its lease no longer covers a call is given back, and is sent once."""
+    gate = asyncio.Event()
+    await node.queue("a", message=await node.rows.message())
+    (second,) = await node.queue("a", message=await node.rows.message())
+    node.carrier.script("a", gate)
+    await node.dispatcher.turn()
+    node.rows.clock.move(20)
+
+    await node.dispatcher.turn()
+
+    row = await node.rows.one(schema.delivery, id=second)
+    assert (row.attempts, row.lease_until) in {(0, 0), (1, node.rows.clock.now_ms() + 45_000)}
+    gate.set()
+    await node.send_all()
+    assert node.carrier.received == ["a", "a"]
+    assert set((await node.states()).values()) == {"sent"}

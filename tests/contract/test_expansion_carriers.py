@@ -188,7 +188,8 @@ async def test_deliveries_carry_the_queue_place(store: Store, rows: Rows) -> Non
 
     row = await rows.one(schema.delivery)
     assert (row.priority, row.created_at, row.due_at, row.state, row.part) == (5, NIGHT, NIGHT, "due", 0)
-    assert (await rows.one(schema.message, id=message)).finished_at == 0
+    stored = await rows.one(schema.message, id=message)
+    assert (stored.state, stored.finished_at) == ("accepted", 0)
 
 
 async def test_a_watched_broadcast_tells_whom_it_found(store: Store, rows: Rows) -> None:

@@ -108,6 +108,19 @@ def _claim(connection: sa.Connection, now_ms: int, node: int) -> ExpansionJob | 
     return job
 
 
+def _expanded(job: ExpansionJob) -> sa.Update:
+    """Everybody is reached; what is left are deliveries."""
+    others = sa.select(1).where(
+        expansion.c.space_id == job.space, expansion.c.message_id == job.message, expansion.c.done == ZERO
+    )
+    return (
+        sa.update(message)
+        .where(message.c.space_id == job.space, message.c.id == job.message, message.c.state == "expanding")
+        .where(~others.exists())
+        .values(state="accepted")
+    )
+
+
 class _Pages:
     """The statements of one expansion, made once: a page only fills in where it stands."""
 
@@ -239,4 +252,6 @@ class _Run:
             return Page(count=0, cursor=onward, is_last=False)
         connection.execute(sa.update(expansion).where(_is(job)).values(done=1))
         finished = finish(connection, [(job.space, job.message)], now_ms, self._mint)
+        if not finished:
+            connection.execute(_expanded(job))
         return Page(count=0, cursor=self._cursor, is_last=True, watched=bool(finished) and job.watched)

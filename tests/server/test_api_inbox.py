@@ -136,7 +136,7 @@ async def test_feeds_are_counted_and_can_be_asked_for(native: Native, rita: str)
 
     _, feeds = await native.call("GET", f"{INBOX}/feeds", rita)
     shown = {feed["name"]: (feed["entries"], feed["unread"]) for feed in feeds["items"]}
-    assert shown == {"Ops": (2, 1), "": (1, 1)}
+    assert shown == {"Ops": (2, 1), "ci": (1, 1)}
     assert feeds["unread"] == 2
     assert titles(await page(native, rita, f"?feed={ops.id}")) == ["disk fine", "disk full"]
     assert titles(await page(native, rita, "?q=FULL")) == ["disk full"]

@@ -4,13 +4,15 @@ import asyncio
 import base64
 import os
 from collections.abc import Callable
+from typing import cast
 
 
 class CountingReader(asyncio.Protocol):
     """One connection that counts complete text frames and tells when each came in."""
 
-    def __init__(self, host: str, path: str, on_frame: Callable[[bytes], None]) -> None:
+    def __init__(self, host: str, path: str, token: str, on_frame: Callable[[bytes], None]) -> None:
         self._host = host
+        self._token = token
         self._path = path
         self._on_frame = on_frame
         self._buffer = bytearray()
@@ -19,13 +21,13 @@ class CountingReader(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
         key = base64.b64encode(os.urandom(16)).decode()
         transport.write(
             (
                 f"GET {self._path} HTTP/1.1\r\nHost: {self._host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+                f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+                f"Authorization: Bearer {self._token}\r\n\r\n"
             ).encode()
         )
 
@@ -74,9 +76,12 @@ def _pong(payload: bytes) -> bytes:
     return bytes([0x8A, 0x80 | len(payload), 0, 0, 0, 0]) + payload
 
 
-async def connect(host: str, port: int, path: str, on_frame: Callable[[bytes], None]) -> CountingReader:
+async def connect(port: int, path: str, token: str, on_frame: Callable[[bytes], None]) -> CountingReader:
     """Open one reader."""
     loop = asyncio.get_running_loop()
-    _, reader = await loop.create_connection(lambda: CountingReader(f"{host}:{port}", path, on_frame), host, port)
+    host = "127.0.0.1"
+    _, reader = await loop.create_connection(
+        lambda: CountingReader(f"{host}:{port}", path, token, on_frame), host, port
+    )
     await reader.open
     return reader

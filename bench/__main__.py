@@ -1,0 +1,99 @@
+"""``python -m bench [section …]``: measures and writes ``bench/RESULTS.md``. Without names: everything."""
+
+import os
+import platform
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.engines import postgres_cluster
+
+from bench import accepts, broadcasts, streams, tables
+from bench.load import scratch
+from bench.nodes import apply, node
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+PARTS = Path(__file__).parent / "out"
+Rows = list[tuple[str, ...]]
+
+
+def table(head: tuple[str, ...], rows: Rows) -> str:
+    """A Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def idle() -> Rows:
+    """Start to ready, and memory at rest."""
+    data = scratch()
+    apply(data, {})
+    with node(data) as server:
+        return [("SQLite", f"{server.started_s:.2f}", f"{server.memory_mib():.0f}")]
+
+
+def on_postgres(measure: Callable[[dict[str, str]], Rows]) -> Rows:
+    """The same on a PostgreSQL of its own."""
+    with postgres_cluster("on") as cluster:
+        return measure({"ONEBELL_DATABASE_URL": cluster.empty_database()})
+
+
+SECTIONS: dict[str, tuple[str, tuple[str, ...], Callable[[], Rows]]] = {
+    "accepts": ("Durable accepts, SQLite", accepts.HEAD, lambda: accepts.measure({})),
+    "accepts-slow": (
+        "Durable accepts, SQLite, 10 ms added to every sync",
+        accepts.HEAD,
+        lambda: accepts.measure({}, latency_ms=10),
+    ),
+    "accepts-postgres": (
+        "Durable accepts, PostgreSQL (the reference is SQLite's)",
+        accepts.HEAD,
+        lambda: on_postgres(accepts.measure),
+    ),
+    "rows": ("The driver alone", tables.HEAD, tables.measure),
+    "streams": ("Readers, SQLite", streams.HEAD, lambda: streams.measure({})),
+    "broadcasts": ("Broadcasts, SQLite", broadcasts.HEAD, lambda: broadcasts.measure({})),
+    "broadcasts-postgres": (
+        "Broadcasts, PostgreSQL",
+        broadcasts.HEAD,
+        lambda: on_postgres(lambda environment: broadcasts.measure(environment, (100_000,))),
+    ),
+    "idle": ("At rest", ("engine", "start to ready s", "memory MiB"), idle),
+}
+
+
+def machine() -> str:
+    """What it was measured on."""
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.machine(),
+    )
+    return (
+        f"{os.cpu_count()} cores ({model}), Linux {platform.release()}, Python {platform.python_version()}, "
+        f"SQLite {sqlite3.sqlite_version}. Load and server share the machine: "
+        "a figure is a ratio to something in the same run."
+    )
+
+
+def main() -> None:
+    """Measure what is asked for, keep each section's table, and write all that there are."""
+    PARTS.mkdir(exist_ok=True)
+    for name in sys.argv[1:] or SECTIONS:
+        title, head, measure = SECTIONS[name]
+        print(f"measuring: {title}", flush=True)
+        place = tempfile.mkdtemp(prefix="onebell-bench-")
+        tempfile.tempdir = place
+        text = f"## {title}\n\n{table(head, measure())}\n"
+        shutil.rmtree(place, ignore_errors=True)
+        tempfile.tempdir = None
+        (PARTS / f"{name}.md").write_text(text)
+        print(text, flush=True)
+    parts = [(PARTS / f"{name}.md") for name in SECTIONS]
+    body = "\n".join(part.read_text() for part in parts if part.exists())
+    notes = PARTS.parent / "NOTES.md"
+    RESULTS.write_text(f"# Results\n\n{machine()}\n\n{body}" + (f"\n{notes.read_text()}" if notes.exists() else ""))
+
+
+main()

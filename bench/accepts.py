@@ -1,0 +1,63 @@
+"""Durable accepts per second at 64 connections, and latency at one, beside the bare reference of the same run."""
+
+from statistics import median
+
+from bench.load import MESSAGE_BODY, Load, Shot, fire, scratch
+from bench.nodes import apply, node, reference
+
+SECONDS = 4
+RUNS = 3
+CONNECTIONS = 64
+
+MESSAGE = Shot(
+    "/message",
+    MESSAGE_BODY,
+    '"accepted":true',
+)
+WECOM = Shot(
+    "/cgi-bin/webhook/send?key=633a31f6-7f9c-4bc4-97a0-0ec1eefaaaaa",
+    '{"msgtype":"text","text":{"content":"%d 备份完成 NAS 每日备份已经完成。"}}',
+    '"errcode":0',
+)
+PUSHPLUS = Shot(
+    "/send",
+    '{"token":"0123456789abcdef0123456789abcdef","title":"备份完成","content":"NAS 每日备份已经完成。",'
+    '"template":"txt"}',
+    '"code":200',
+)
+SHOTS = {"PushGo /message": MESSAGE, "WeCom send": WECOM, "PushPlus /send": PUSHPLUS}
+
+
+def measure(environment: dict[str, str], latency_ms: float = 0, seconds: int = SECONDS) -> list[tuple[str, ...]]:
+    """Rows: what, accepts/s, × reference, p50 and p99 at 64 connections, p50 at one."""
+    data = scratch()
+    apply(data, environment)
+    slow = {"ONEBELL_STORE_LATENCY_MS": str(latency_ms)} if latency_ms else {}
+    runs: dict[str, list[tuple[Load, Load]]] = {}
+    with node(data, {**environment, **slow}) as server, reference(scratch(), latency_ms) as bare:
+        for _ in range(RUNS):  # interleaved, so that what else the machine does hits both alike
+            runs.setdefault("reference", []).append(_once(bare, MESSAGE, seconds))
+            for name, shot in SHOTS.items():
+                runs.setdefault(name, []).append(_once(server.url, shot, seconds))
+    bare_rate = median(many.per_second for many, _ in runs["reference"])
+    return [_row(name, some, bare_rate) for name, some in runs.items()]
+
+
+def _once(url: str, shot: Shot, seconds: int) -> tuple[Load, Load]:
+    fire(url, shot, CONNECTIONS, 1)
+    return fire(url, shot, CONNECTIONS, seconds), fire(url, shot, 1, 2)
+
+
+def _row(name: str, runs: list[tuple[Load, Load]], bare_rate: float) -> tuple[str, ...]:
+    rate = median(many.per_second for many, _ in runs)
+    return (
+        name,
+        f"{rate:,.0f}",
+        f"{rate / bare_rate:.2f}",
+        f"{median(many.p50_ms for many, _ in runs):.1f}",
+        f"{median(many.p99_ms for many, _ in runs):.1f}",
+        f"{median(one.p50_ms for _, one in runs):.2f}",
+    )
+
+
+HEAD = ("what", "accepts/s", "× reference", "p50 ms", "p99 ms", "p50 ms at 1 connection")

@@ -1,0 +1,97 @@
+"""A broadcast to very many people: how fast, how soon the first see it, and what other senders notice."""
+
+import json
+import sqlite3
+import threading
+import time
+import urllib.request
+from base64 import b64encode
+from pathlib import Path
+
+import psycopg
+
+from bench.load import MESSAGE_BODY, Load, Shot, fire, scratch
+from bench.nodes import Node, node
+from bench.people import crowd
+
+KEY = b64encode(b"7d431e42dfa6a6d693ac2d04:5e987ac6d2e04d95a9d8f0d1").decode()
+BODY = {"msg_app": [{"platform": "all", "notification": {"alert": "to everyone"}}]}
+LIMIT_S = 300.0
+
+
+class Watch:
+    """Counts entries from outside."""
+
+    def __init__(self, data: Path, environment: dict[str, str]) -> None:
+        url = environment.get("ONEBELL_DATABASE_URL")
+        self._postgres = psycopg.connect(url, autocommit=True) if url else None
+        self._sqlite = None if url else sqlite3.connect(f"file:{data / 'onebell.db'}?mode=ro", uri=True)
+
+    def one(self, statement: str) -> int:
+        """The one number that a query gives."""
+        connection = self._postgres or self._sqlite
+        assert connection is not None
+        found = connection.execute(statement).fetchone()
+        return int(found[0] or 0) if found else 0
+
+    def close(self) -> None:
+        """Disconnect."""
+        for connection in (self._postgres, self._sqlite):
+            if connection is not None:
+                connection.close()
+
+
+def broadcast(server: Node) -> None:
+    """Ask for it; the answer does not wait for the expansion."""
+    request = urllib.request.Request(
+        f"{server.url}/v1/broadcast",
+        json.dumps(BODY).encode(),
+        {"Authorization": f"Basic {KEY}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        assert json.load(answer)["code"] == 0
+
+
+def measure(environment: dict[str, str], counts: tuple[int, ...] = (100_000, 1_000_000)) -> list[tuple[str, ...]]:
+    """Rows: people, people/s, first page after ms, others' p99 before and meanwhile, MiB over idle."""
+    return [_one(count, environment) for count in counts]
+
+
+def _one(count: int, environment: dict[str, str]) -> tuple[str, ...]:
+    data = scratch()
+    crowd(data, count, environment)
+    with node(data, environment) as server:
+        before = fire(server.url, SENT, 4, 2)
+        idle = server.memory_mib()
+        watch = Watch(data, environment)
+        meanwhile: list[Load] = []
+        sender = threading.Thread(target=lambda: meanwhile.append(fire(server.url, SENT, 4, 2)))
+        began = time.monotonic()
+        broadcast(server)
+        sender.start()
+        first = _wait(watch, "SELECT count FROM expansion ORDER BY message_id DESC LIMIT 1", 1) - began
+        took = _wait(watch, "SELECT done FROM expansion ORDER BY message_id DESC LIMIT 1", 1) - began
+        sender.join()
+        watch.close()
+        more = server.peak_mib() - idle
+    return (
+        f"{count:,}",
+        f"{count / took:,.0f}",
+        f"{first * 1000:.0f}",
+        f"{before.p99_ms:.1f}",
+        f"{meanwhile[0].p99_ms:.1f}",
+        f"{more:.0f}",
+    )
+
+
+def _wait(watch: Watch, statement: str, least: int) -> float:
+    ends = time.monotonic() + LIMIT_S
+    while watch.one(statement) < least:
+        if time.monotonic() > ends:
+            raise TimeoutError(statement)
+        time.sleep(0.005)
+    return time.monotonic()
+
+
+SENT = Shot("/message", MESSAGE_BODY, '"accepted":true')
+HEAD = ("people", "people/s", "first page ms", "others' p99 before ms", "others' p99 meanwhile ms", "MiB over idle")

@@ -4,6 +4,7 @@ import { api, type Entry, type Feed, type Item, type Page } from "./api";
 import { Entries, holds, isUnread } from "./entries";
 import { InboxStream } from "./stream";
 
+const FEEDS_SOON_MS = 50;
 const FEEDS_EVERY_MS = 1000;
 const PARALLEL_READS = 6;
 
@@ -30,6 +31,7 @@ export class Inbox {
   private readonly views = reactive(new Map<string, View>());
   private rev = 0;
   private feedsDue: number | undefined;
+  private feedsAt = 0;
 
   readonly view = computed(() => this.views.get(this.viewKey()));
   readonly shown = computed(() => {
@@ -180,14 +182,16 @@ export class Inbox {
 
   private feedsLater(): void {
     if (this.feedsDue !== undefined) return;
+    const wait = Math.max(FEEDS_SOON_MS, this.feedsAt + FEEDS_EVERY_MS - Date.now());
     this.feedsDue = window.setTimeout(() => {
       this.feedsDue = undefined;
       // The next change asks again.
       this.loadFeeds().catch(() => undefined);
-    }, FEEDS_EVERY_MS);
+    }, wait);
   }
 
   private async loadFeeds(): Promise<void> {
+    this.feedsAt = Date.now();
     this.feeds.value = (await api.feeds()).items;
   }
 }

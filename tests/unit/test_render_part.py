@@ -9,11 +9,11 @@ import pytest
 from tests.fakes.carrier_account import account
 from tests.fakes.dns import FakeResolver
 from tests.fakes.files import Shelf
-from tests.fakes.http_service import answer, endless, http_service, redirect
+from tests.fakes.http_service import answer, drop, endless, http_service, redirect
 
 from onebell.carriers.base import Rendered
 from onebell.carriers.outbound import Outbound
-from onebell.carriers.rendering import AttachmentLost, PartRenderer
+from onebell.carriers.rendering import AttachmentLost, AttachmentOutOfReach, PartRenderer
 from onebell.core.context import Context
 from onebell.core.directory import Person, Space
 from onebell.core.model import Attachment, Content, Format, Part, Severity
@@ -155,6 +155,17 @@ async def test_a_lost_attachment_loses_the_message(script: Any) -> None:
     async with http_service(script) as service:
         content = Content(attachments=(Attachment(name="a", url=f"{service.base}/a?key=secret"),))
         with pytest.raises(AttachmentLost) as caught:
+            await render_for("smtp", content, directory=Directory((service.base,)))
+
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("script", [answer(503), answer(429), answer(408), drop()])
+async def test_an_attachment_out_of_reach_may_come_back(script: Any) -> None:
+    """A server that is down or busy is asked again at the next try."""
+    async with http_service(script) as service:
+        content = Content(attachments=(Attachment(name="a", url=f"{service.base}/a?key=secret"),))
+        with pytest.raises(AttachmentOutOfReach) as caught:
             await render_for("smtp", content, directory=Directory((service.base,)))
 
     assert "secret" not in str(caught.value)

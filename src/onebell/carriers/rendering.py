@@ -17,19 +17,23 @@ from onebell.core.directory import CarrierAccount
 from onebell.core.fit import Limits, fit
 from onebell.core.model import Attachment, Content
 from onebell.core.render import Forms, mentions, render
+from onebell.core.rendering import NeverRendered
 from onebell.core.work import MessageFacts
 from onebell.errors import OnebellError
 
 FETCH_S = 30.0
 """For one attachment at a URL (sheet jpush-ums §6.5)."""
-FILE = "$file"
-"""``{"$file": id}`` in a native payload stands for the file's bytes in base64 (sheet wecom §2.4)."""
+_LATER = frozenset((408, 425, 429, *range(500, 600)))
 
 _FetchedFile = tuple[Attachment, bytes]
 
 
-class AttachmentLost(OnebellError):
-    """A file of the message cannot be had, or is larger than the carrier takes: nobody gets the message without it."""
+class AttachmentLost(NeverRendered):
+    """A file of the message is gone, or larger than the carrier takes: nobody gets the message without it."""
+
+
+class AttachmentOutOfReach(OnebellError):
+    """A file cannot be fetched from its URL now; it may come back while the message is worth trying."""
 
 
 class PartRenderer:
@@ -43,7 +47,8 @@ class PartRenderer:
         """One part for one account.
 
         Raises:
-            AttachmentLost: the carrier sends attachments and one cannot be had.
+            AttachmentLost: the carrier sends attachments and one can never be had.
+            AttachmentOutOfReach: one cannot be fetched now.
             NotFound: no carrier of this kind is built in.
         """
         manifest = registry.manifest(account.kind)
@@ -112,8 +117,12 @@ class PartRenderer:
             answer = await self._outbound.request(
                 "GET", url, headers={}, body=None, policy=policy, timeout_s=FETCH_S, limit_bytes=limit_bytes
             )
-        except (AddressForbidden, Unreachable) as error:
+        except AddressForbidden as error:
             raise AttachmentLost(f"an attachment cannot be fetched: {error}") from error
+        except Unreachable as error:
+            raise AttachmentOutOfReach(f"an attachment cannot be fetched: {error}") from error
+        if answer.status in _LATER:
+            raise AttachmentOutOfReach(f"an attachment cannot be fetched: HTTP {answer.status}")
         if answer.status != 200:
             raise AttachmentLost(f"an attachment cannot be fetched: HTTP {answer.status}")
         if answer.truncated:

@@ -6,13 +6,18 @@ from typing import Protocol
 from onebell.core.carriage import Rendered
 from onebell.core.directory import CarrierAccount
 from onebell.core.work import MessageFacts
+from onebell.errors import OnebellError
 
 KEPT = 256
 """Rendered parts that are kept: enough for all that is in flight at once."""
 
 
+class NeverRendered(OnebellError):
+    """A part can never be made into what the carrier sends: no later try would do better."""
+
+
 class Renderer(Protocol):
-    """Makes what a carrier sends: rendered, sanitised, cut to its manifest's limits."""
+    """Makes what a carrier sends: rendered, sanitised, cut to its manifest's limits. May raise ``NeverRendered``."""
 
     async def __call__(self, message: MessageFacts, part: int, account: CarrierAccount) -> Rendered: ...
 

@@ -11,7 +11,7 @@ from onebell.core.context import Context
 from onebell.core.directory import CarrierAccount
 from onebell.core.lanes import Group
 from onebell.core.outcomes import Outcome, Permanent, Temporary, Throttled
-from onebell.core.rendering import Renderer
+from onebell.core.rendering import NeverRendered, Renderer
 from onebell.core.verdict import Defect
 from onebell.core.work import MessageFacts
 from onebell.errors import OnebellError, StoreUnavailable
@@ -53,8 +53,10 @@ class Sending:
             return await self._call(carrier, batch)
         except StoreUnavailable:
             raise
+        except NeverRendered as error:
+            return [Permanent(why=f"cannot be sent: {error}")] * len(group.jobs)
         except OnebellError as error:
-            # Ours, on purpose: wrong fields, an attachment that is gone. Somebody may put it right in time.
+            # Ours, on purpose: wrong fields, an attachment out of reach. Somebody may put it right in time.
             return [Temporary(why=f"cannot be sent: {error}")] * len(group.jobs)
         except Exception as error:
             return [_defect(account, group, error)] * len(group.jobs)

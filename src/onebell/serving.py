@@ -1,16 +1,26 @@
 """``onebell serve``: a node with its listener and its control socket, until it is told to stop."""
 
+import asyncio
+import contextlib
 import gc
 import sys
 from pathlib import Path
+
+import structlog
 
 from onebell import demo, directory
 from onebell.app import SECTIONS, Application
 from onebell.commands import execute
 from onebell.control import Call, ControlServer, Reply
+from onebell.core.bell import ConfigChanged
+from onebell.errors import StoreUnavailable
 from onebell.http.server import HttpServer
 from onebell.settings import Settings
 
+log = structlog.get_logger()
+
+LOOK_S = 30.0
+"""How often public URLs are looked at although no bell has rung."""
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread may keep the others waiting (DESIGN §4: p99 of an accept fell from 76 to 14 ms)."""
 
@@ -24,8 +34,12 @@ async def serve(settings: Settings, *, demo_space: bool) -> None:
         control = ControlServer(Path(settings.data), lambda call: _command(application, call))
         await control.open()
 
+        following: list[asyncio.Task[None]] = []
+
         async def ready(url: str) -> None:
-            application.outbound.keep_off([(settings.host, server.port)])
+            own = _OwnAddresses(application, settings.host, server.port)
+            await own.tell()
+            following.append(asyncio.create_task(own.follow(), name="own_addresses"))
             await _greet(application, url, demo_space=demo_space)
 
         server = HttpServer(application.router, settings, application.stop, ready)
@@ -34,7 +48,36 @@ async def serve(settings: Settings, *, demo_space: bool) -> None:
         gc.collect()
         gc.freeze()
         await server.serve()
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
         await control.close()
+
+
+class _OwnAddresses:
+    """Keeps the outbound client off this server: a message that came back in would go round for ever."""
+
+    def __init__(self, application: Application, host: str, port: int) -> None:
+        self._application = application
+        self._listening = [(host, port)]
+        self._changed = asyncio.Event()
+        application.context.bell.listen(ConfigChanged, lambda _: self._changed.set())
+
+    async def tell(self) -> None:
+        """Where we listen, and how the world calls us: the spaces' public URLs."""
+        spaces = await self._application.context.lookups.spaces()
+        self._application.outbound.keep_off(self._listening, [space.public_url for space in spaces])
+
+    async def follow(self) -> None:
+        """Tell again whenever a space may have changed, until cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), LOOK_S)
+            self._changed.clear()
+            try:
+                await self.tell()
+            except StoreUnavailable:
+                log.warning("own_addresses_unknown")
 
 
 async def _greet(application: Application, url: str, *, demo_space: bool) -> None:

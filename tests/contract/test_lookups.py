@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from onebell.core.bell import ConfigChanged
+from onebell.core.context import ANY_SPACE
 from onebell.core.directory import RouteTarget
 from onebell.core.model import FeedKind, PartyKind
 from onebell.errors import NotFound
@@ -178,6 +179,21 @@ async def test_an_answer_read_before_a_change_is_not_kept(
     lookups = another(changes, Overtaken(database))
     assert await lookups.person_by_uid(space, "alice") is None
     assert await lookups.person_by_uid(space, "alice") is not None
+
+
+async def test_a_shelf_is_emptied_with_its_space(store: Store, space: int, lookups: CachedLookups):
+    """What is kept on a space's shelf, or on that of all spaces, is gone after a change; other spaces keep theirs."""
+    before = lookups.shelf(space)
+    for one in (space, ANY_SPACE, space + 1):
+        lookups.shelf(one).put("what", "kept")
+    await store.people.create(space, "alice")
+
+    assert lookups.shelf(space).get("what", None) is None
+    assert lookups.shelf(ANY_SPACE).get("what", None) is None
+    assert lookups.shelf(space + 1).get("what", None) == "kept"
+
+    before.put("late", "worked out from answers of before")
+    assert lookups.shelf(space).get("late", None) is None
 
 
 async def test_spaces_are_found_and_missed(lookups: CachedLookups, space: int):

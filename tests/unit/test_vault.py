@@ -226,6 +226,23 @@ async def test_a_success_is_remembered_past_the_throttle():
     box.close()
 
 
+async def test_only_what_was_right_lately_is_known_without_hashing():
+    """Nothing is known of a password that was never right, of another hash, or of one that was right long ago."""
+    clock = StillClock()
+    box = vault(clock=clock)
+    stored, another = await box.hash_password("right"), await box.hash_password("right")
+    assert not box.remembers(stored, "right")
+    await box.check_password(stored, "wrong")
+    await box.check_password(stored, "right")
+
+    known = [box.remembers(stored, "right"), box.remembers(stored, "wrong"), box.remembers(another, "right")]
+    clock.at += 601
+
+    assert known == [True, False, False]
+    assert not box.remembers(stored, "right")
+    box.close()
+
+
 async def test_a_success_clears_the_failures():
     """A success ends the count of failures."""
     box = vault()

@@ -1,8 +1,8 @@
 """What a dialect, the native API and the background tasks are handed: the core's doors, wired once in ``app``."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -25,6 +25,17 @@ from onebell.settings import Settings
 
 if TYPE_CHECKING:  # the store's verbs take words of this module
     from onebell.store.base import Store
+
+
+ANY_SPACE = 0
+"""The shelf that a change of any space empties."""
+
+
+class Shelf(Protocol):
+    """A bounded memory that is emptied when its space changes."""
+
+    def get(self, key: Hashable, default: Any) -> Any: ...
+    def put(self, key: Hashable, value: Any) -> None: ...
 
 
 class Lookups(Protocol):
@@ -101,6 +112,13 @@ class Lookups(Protocol):
         """Ids of addresses on an account; made at first use."""
         ...
 
+    def shelf(self, space: int) -> Shelf:
+        """Where to keep what was worked out from answers about a space, so that the next request finds it in one look.
+
+        Take the shelf before you ask: what is put on one that was emptied meanwhile is never seen again.
+        """
+        ...
+
     def forget(self, space: int) -> None:
         """Drop what is cached: something changed on this node."""
         ...
@@ -125,8 +143,12 @@ class Vault(Protocol):
         """argon2id (19 MiB, t = 2), at most two at once."""
         ...
 
+    def remembers(self, password_hash: str, password: str) -> bool:
+        """Whether this password was right within the last 10 minutes; says nothing about others."""
+        ...
+
     async def check_password(self, password_hash: str, password: str, throttle: str = "") -> bool:
-        """Compare; a success is remembered in memory for 10 minutes as HMAC.
+        """Compare; a success is remembered in memory for 10 minutes as a keyed digest.
 
         Raises:
             TooManyFailures: ``throttle`` (who is asked, from where) failed too often; nothing was hashed.
@@ -160,6 +182,7 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     public_id: str
     created_at: int
     expires_at: int
+    message: int = 0  # the newest message that names it: while that is there, so is the file; 0 = none
 
 
 class Files(Protocol):

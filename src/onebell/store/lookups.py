@@ -15,6 +15,7 @@ import structlog
 from onebell.bounded import Bounded
 from onebell.clock import Clock
 from onebell.core.bell import Bell, ConfigChanged
+from onebell.core.context import ANY_SPACE, Shelf
 from onebell.core.directory import (
     Account,
     CarrierAccount,
@@ -52,6 +53,8 @@ K = TypeVar("K", bound=Hashable)
 Key = tuple[Hashable, ...]
 ANSWERS = 50_000
 """Answers kept at once, over all spaces; what was not asked for lately goes first."""
+SHELVED = 10_000
+"""What is kept on the shelf of one space."""
 MEMBERSHIPS = 500
 """Memberships kept at once; each may name a thousand members."""
 SHORT = 128
@@ -75,6 +78,7 @@ class CachedLookups:
         self._addressed = addressed
         self._answers: Bounded[Key, Any] = Bounded(ANSWERS)
         self._memberships: Bounded[Key, Any] = Bounded(MEMBERSHIPS)
+        self._shelves: dict[int, Bounded[Hashable, Any]] = {}
         self._numbers = itertools.count(1)
         self._generations: dict[int, int] = {}
         self._generation = 0  # of what belongs to no single space
@@ -93,6 +97,14 @@ class CachedLookups:
 
     def forget(self, space: int) -> None:
         self._generations[space] = self._generation = next(self._numbers)
+        self._shelves.pop(space, None)
+        self._shelves.pop(ANY_SPACE, None)
+
+    def shelf(self, space: int) -> Shelf:
+        shelf = self._shelves.get(space)
+        if shelf is None:
+            shelf = self._shelves[space] = Bounded(SHELVED)
+        return shelf
 
     async def run(self) -> None:
         """Compare versions every second, until cancelled: finds what the bell lost."""

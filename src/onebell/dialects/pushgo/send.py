@@ -4,6 +4,8 @@ import asyncio
 from typing import Any
 from weakref import WeakValueDictionary
 
+import msgspec
+
 from onebell import ids
 from onebell.core.context import Context
 from onebell.core.directory import Credential, Feed
@@ -28,6 +30,15 @@ OP_ID_KEEP_S = 7 * 24 * 3600
 _SEALED = {"zh-CN": "🔒 端到端加密消息", "en": "🔒 End-to-end encrypted message"}
 
 
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """What a channel id and its password open; kept as long as the space does not change."""
+
+    credential: Credential
+    feed: Feed
+    sender: Sender
+    audience: tuple[Members]
+
+
 class Door:
     """Takes messages for channels."""
 
@@ -43,24 +54,45 @@ class Door:
             StoreUnavailable: nothing was stored.
         """
         wanted = addressed(intent)
-        channel = await self._unlock(space, wanted, client)
+        channel = self._known(space, wanted) or await self._unlock(space, wanted, client)
         told = details(intent, self._context.clock.now_ms())
         op_id = wanted.op_id or ids.hex32()
-        submission = await self._submission(channel, wanted, told, op_id)
+        placeholder = await self._sealed(space) if told.ciphertext and not told.body else ""
+        submission = _submission(channel, wanted, told, _content(wanted, told, op_id, placeholder))
         try:
             receipt = await self._context.accept(submission)
         except Busy as error:
             raise Rejected(SERVER_BUSY) from error
         return answer.ok(wanted.channel, op_id, receipt.public_id, wanted.thing_id)
 
-    async def _unlock(self, space: int, wanted: Addressed, client: str) -> Credential:
+    def _known(self, space: int, wanted: Addressed) -> Channel | None:
+        """A channel that was opened before, if its password is one that was right lately."""
+        context = self._context
+        channel: Channel | None = context.lookups.shelf(space).get(("pushgo", wanted.channel), None)
+        if channel is None or not context.vault.remembers(channel.credential.password_hash, wanted.password):
+            return None
+        return channel
+
+    async def _unlock(self, space: int, wanted: Addressed, client: str) -> Channel:
         # An unknown channel and a wrong password get one answer: neither tells which it was (sheet §1.3).
         lookups = self._context.lookups
-        channel = await lookups.credential_named(space, "pushgo", "channel", wanted.channel)
-        if channel is None or not channel.enabled:
+        shelf = lookups.shelf(space)
+        credential = await lookups.credential_named(space, "pushgo", "channel", wanted.channel)
+        if credential is None or not credential.enabled:
             raise Rejected(CHANNEL_NOT_FOUND)
-        if not await self._is_right(channel, wanted.password, client):
+        if not await self._is_right(credential, wanted.password, client):
             raise Rejected(CHANNEL_NOT_FOUND)
+        feed = await lookups.feed(space, credential.owner)
+        if feed is None:
+            raise Rejected(CHANNEL_NOT_FOUND)
+        party = await lookups.party(space, PartyKind.BOT, f"pushgo/{wanted.channel}")
+        channel = Channel(
+            credential=credential,
+            feed=feed,
+            sender=Sender(party=party, kind=PartyKind.BOT, name=feed.name),
+            audience=(Members(feed=feed.id),),
+        )
+        shelf.put(("pushgo", wanted.channel), channel)
         return channel
 
     async def _is_right(self, channel: Credential, password: str, client: str) -> bool:
@@ -75,53 +107,48 @@ class Door:
             except TooManyFailures as error:
                 raise Rejected(SERVER_BUSY) from error
 
-    async def _submission(self, channel: Credential, wanted: Addressed, told: Details, op_id: str) -> Submission:
-        lookups = self._context.lookups
-        feed = await lookups.feed(channel.space, channel.owner)
-        if feed is None:
-            raise Rejected(CHANNEL_NOT_FOUND)
-        party = await lookups.party(channel.space, PartyKind.BOT, f"pushgo/{wanted.channel}")
-        return Submission(
-            space=channel.space,
-            dialect="pushgo",
-            public_id=ids.hex32(),
-            sender=Sender(party=party, kind=PartyKind.BOT, name=feed.name),
-            audience=(Members(feed=feed.id),),
-            parts=(Part(content=await self._content(feed, wanted, told, op_id)),),
-            credential=channel.id,
-            severity=told.severity,
-            expires_ms=told.expires_at,
-            idempotency=_idempotency(wanted),
-        )
-
-    async def _content(self, feed: Feed, wanted: Addressed, told: Details, op_id: str) -> Content:
-        data: dict[str, Any] = {"op_id": op_id, "occurred_at": told.occurred_at}
-        if wanted.thing_id is not None:
-            data["thing_id"] = wanted.thing_id
-        if told.expires_at:
-            data["ttl"] = told.expires_at
-        if told.metadata:
-            data["metadata"] = told.metadata
-        body = told.body
-        if told.ciphertext:
-            data["ciphertext"] = told.ciphertext
-            if not body:
-                # Readers here have no key: they see that there is more, devices must not take it for the text.
-                body = await self._sealed(feed.space)
-                data["body_is_placeholder"] = True
-        return Content(
-            title=wanted.title,
-            body=body,
-            format=Format.MARKDOWN,
-            url=told.url,
-            images=told.images,
-            tags=told.tags,
-            data=data,
-        )
-
     async def _sealed(self, space: int) -> str:
         language = (await self._context.lookups.space(space)).language
         return _SEALED["zh-CN" if language.startswith("zh") else "en"]
+
+
+def _submission(channel: Channel, wanted: Addressed, told: Details, content: Content) -> Submission:
+    return Submission(
+        space=channel.feed.space,
+        dialect="pushgo",
+        public_id=ids.hex32(),
+        sender=channel.sender,
+        audience=channel.audience,
+        parts=(Part(content=content),),
+        credential=channel.credential.id,
+        severity=told.severity,
+        expires_ms=told.expires_at,
+        idempotency=_idempotency(wanted),
+    )
+
+
+def _content(wanted: Addressed, told: Details, op_id: str, placeholder: str) -> Content:
+    data: dict[str, Any] = {"op_id": op_id, "occurred_at": told.occurred_at}
+    if wanted.thing_id is not None:
+        data["thing_id"] = wanted.thing_id
+    if told.expires_at:
+        data["ttl"] = told.expires_at
+    if told.metadata:
+        data["metadata"] = told.metadata
+    if told.ciphertext:
+        data["ciphertext"] = told.ciphertext
+    if placeholder:
+        # Readers here have no key: they see that there is more, devices must not take it for the text.
+        data["body_is_placeholder"] = True
+    return Content(
+        title=wanted.title,
+        body=told.body or placeholder,
+        format=Format.MARKDOWN,
+        url=told.url,
+        images=told.images,
+        tags=told.tags,
+        data=data,
+    )
 
 
 def _idempotency(wanted: Addressed) -> IdempotencyKey | None:

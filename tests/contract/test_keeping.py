@@ -210,6 +210,23 @@ async def test_expired_files_are_given_up(store: Store, rows: Rows) -> None:
     assert files.removed == [1]
 
 
+async def test_a_file_lives_as_long_as_its_message(store: Store, rows: Rows) -> None:
+    """What a message names stays, whatever its own time; when the message is gone it goes, but not before its time."""
+    now = rows.clock.now_ms()
+    here = await rows.message()
+    gone = here + 1
+    files_of = [(1, here, now - 1), (2, here, 0), (3, gone, now - 1), (4, gone, 0), (5, gone, now + 60_000)]
+    await rows.put(
+        schema.file,
+        [{"space_id": SPACE, "id": one, "message_id": whose, "expires_at": end} for one, whose, end in files_of],
+    )
+    keeper, files = node(store, rows)
+
+    await keeper.turn()
+
+    assert files.removed == [3, 4]
+
+
 async def test_the_oldest_id_of_an_instant_divides(rows: Rows) -> None:
     """Ids minted before an instant are below its first id, whatever node minted them; later ones are not."""
     before = IdMint(rows.clock, 1023).mint()

@@ -10,6 +10,7 @@ import yarl
 from tests.native_server import PASSWORD, Native, native_server
 
 from onebell.api.files import FilesApi
+from onebell.core.model import Attachment, Content, Part, PartyKind, Sender, Submission
 from onebell.settings import Settings
 
 CSP = "content-security-policy"
@@ -258,6 +259,19 @@ async def test_only_who_has_the_address_reads_a_file(native: Native) -> None:
     ):
         assert (await get(native, path))[0] == 404, path
     assert (await get(native, "/f/open-file"))[2] == b"open"
+
+
+async def test_a_file_of_a_message_is_read_beyond_its_own_time(native: Native) -> None:
+    """What a message shows stays as long as the message."""
+    url = await stored(native, "g", "text/plain", b"x", keep_s=10)
+    part = Part(content=Content(attachments=(Attachment(file=int(url.split("-")[1])),)))
+    sender = Sender(party=1, kind=PartyKind.SYSTEM)
+    await native.context.accept(
+        Submission(space=native.space, dialect="native", public_id="p", sender=sender, audience=(), parts=(part,))
+    )
+    native.clock.ahead_s = 11
+
+    assert (await get(native, url))[2] == b"x"
 
 
 # ---------------------------------------------------------------- probes

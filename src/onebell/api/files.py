@@ -63,7 +63,7 @@ class FilesApi:
             if not hmac.compare_digest(self._signature(space, number), signed.group(3)):
                 return None
             file = await self._context.files.find(space, number)
-        if file is not None and 0 < file.expires_at <= self._context.clock.now_ms():
+        if file is not None and not file.message and 0 < file.expires_at <= self._context.clock.now_ms():
             return None
         return file
 

@@ -10,6 +10,7 @@ from onebell.core.audience import Reached, resolve
 from onebell.core.bell import StoredMessage
 from onebell.core.context import Lookups
 from onebell.core.events import EventKind
+from onebell.core.files import files_named
 from onebell.core.interceptors import Hold, Interceptor, intercept
 from onebell.core.model import Addresses, FirstEvent, Keep, Receipt, Submission
 from onebell.ids import IdMint
@@ -72,6 +73,8 @@ class Accept:
     def _item(self, submission: Submission, now: int) -> Prepared:
         """What does not depend on who gets it."""
         severity = int(submission.severity)
+        parts = _encode(submission.parts)
+        extra = _encode(submission.extra) if submission.extra else _NOTHING
         return Prepared(
             stored=self._stored(submission, severity, now),
             feed=_feed(submission),
@@ -81,14 +84,15 @@ class Accept:
             credential=submission.credential,
             keep=submission.keep.value,
             watched=submission.watched,
-            parts=_encode(submission.parts),
-            extra=_encode(submission.extra) if submission.extra else _NOTHING,
+            parts=parts,
+            extra=extra,
             callback=None if submission.callback is None else _encode(submission.callback),
             due_at=submission.due_ms,
             boxes=[],
             only_online=submission.keep is Keep.WHILE_ONLINE,
             idempotency=submission.idempotency,
             guards=submission.guards,
+            files=files_named(submission, parts, extra),
         )
 
     def _stored(self, submission: Submission, severity: int, now: int) -> StoredMessage:

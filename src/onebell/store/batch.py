@@ -17,13 +17,17 @@ from onebell.store.counters import Counters, Owner
 from onebell.store.guards import Guards
 from onebell.store.hot import HotStatement, Raw, Row
 from onebell.store.prepared import PLAIN, Box, Prepared, Result, Stored, message_row
-from onebell.store.schema import session
+from onebell.store.schema import file, session
 
 ONLINE_MS = 60_000
 """How long an entry of a ``while_online`` message lives (DESIGN §5)."""
 
 _encode = msgspec.json.Encoder().encode
-
+_NAME_FILE = (
+    sa.update(file)
+    .where(file.c.space_id == sa.bindparam("s"), file.c.id == sa.bindparam("f"))
+    .values(message_id=sa.bindparam("m"))
+)
 
 Tables: TypeAlias = dict[str, list[Row]]
 
@@ -76,6 +80,7 @@ class Scribe:
             if rows:
                 rows.sort()
                 statement.run(raw, rows)
+        _name_files(connection, chosen)
         self._claims.remember(connection, ((item, results[at]) for at, item in zip(accepted, chosen, strict=True)))
 
     def _rows(
@@ -177,6 +182,14 @@ def _repeat(item: Prepared, first: Prepared, result: Result | None) -> Result:
     if not receipt.repeated:
         receipt = msgspec.structs.replace(receipt, repeated=True, extra=msgspec.json.decode(first.extra))
     return Stored(receipt)
+
+
+def _name_files(connection: sa.Connection, items: Iterable[Prepared]) -> None:
+    """Files belong to the newest message that names them. Almost no submission names any: then nothing is asked."""
+    newest = {(item.space, number): item.stored.id for item in items for number in item.files}
+    if newest:
+        rows = [{"s": space, "f": number, "m": newest[space, number]} for space, number in sorted(newest)]
+        connection.execute(_NAME_FILE, rows)
 
 
 def _online(connection: sa.Connection, items: Iterable[Prepared], now: int) -> set[Owner]:

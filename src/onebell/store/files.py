@@ -56,7 +56,8 @@ class Bytes(Protocol):
 
 def _insert(connection: sa.Connection, row: StoredFile, store: str) -> None:
     values = msgspec.structs.asdict(row)
-    values["space_id"], values["owner_id"] = values.pop("space"), values.pop("owner")
+    for column, field in (("space_id", "space"), ("owner_id", "owner"), ("message_id", "message")):
+        values[column] = values.pop(field)
     connection.execute(sa.insert(table).values(**values, store=store))
 
 
@@ -77,6 +78,7 @@ def _find(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Store
         public_id=row["public_id"],
         created_at=row["created_at"],
         expires_at=row["expires_at"],
+        message=row["message_id"],
     )
 
 

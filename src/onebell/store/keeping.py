@@ -67,7 +67,7 @@ class Keeping:
         return await self._db.write(lambda connection: _old_callbacks(connection, space_id, older_than_ms))
 
     async def expired_files(self, now_ms: int) -> tuple[Key, ...]:
-        """(space, id) of files whose time is over."""
+        """(space, id) of files whose time is over, or whose message is gone."""
         return await self._db.read(lambda connection: _expired_files(connection, now_ms))
 
 
@@ -179,9 +179,15 @@ def _old_callbacks(connection: sa.Connection, space_id: int, older_than_ms: int)
 
 
 def _expired_files(connection: sa.Connection, now_ms: int) -> tuple[Key, ...]:
+    # What a message names stays as long as the message, whatever its own time; then it goes.
+    is_over = sa.or_(
+        sa.and_(file.c.expires_at > 0, file.c.expires_at < now_ms),
+        sa.and_(file.c.expires_at == 0, file.c.message_id > 0),
+    )
+    its_message = sa.exists().where(message.c.space_id == file.c.space_id, message.c.id == file.c.message_id)
     rows = connection.execute(
         sa.select(file.c.space_id, file.c.id)
-        .where(file.c.expires_at > 0, file.c.expires_at < now_ms)
+        .where(is_over, ~its_message)
         .order_by(file.c.space_id, file.c.id)
         .limit(PIECE)
     )

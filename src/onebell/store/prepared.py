@@ -73,6 +73,7 @@ class Prepared(msgspec.Struct, kw_only=True):
     only_online: bool = False  # entries only for mailboxes with a live session, for 60 s
     idempotency: IdempotencyKey | None = None
     guards: tuple[GuardUse, ...] = ()
+    files: frozenset[int] = frozenset()  # stored files that it names
 
     @property
     def space(self) -> int:

@@ -3,6 +3,7 @@
 import sqlite3
 import tarfile
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 from onebell.errors import InvalidInput
@@ -40,11 +41,24 @@ def restore(archive: Path, data: Path) -> str:
     if (data / DATABASE).exists():
         raise InvalidInput(f"{data / DATABASE} exists; restore into an empty directory")
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tarfile.open(archive) as tar:
-        tar.extractall(data, filter="data")
-    database = sqlite3.connect(data / DATABASE)
-    (verdict,) = database.execute("PRAGMA quick_check").fetchone()
-    database.close()
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(data, filter="data")
+    except tarfile.TarError as error:
+        raise InvalidInput(f"{archive} is no backup, or a damaged one: {error}") from error
+    verdict = _verdict(data / DATABASE)
     if verdict != "ok":
+        (data / DATABASE).unlink(missing_ok=True)  # nothing may start on it
         raise InvalidInput(f"the database in {archive} is damaged: {verdict}")
     return f"restored {archive} into {data}"
+
+
+def _verdict(database: Path) -> str:
+    """``ok``, or what SQLite finds wrong."""
+    if not database.exists():
+        return "there is none"
+    try:
+        with closing(sqlite3.connect(database)) as connection:
+            return str(connection.execute("PRAGMA quick_check").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        return str(error)

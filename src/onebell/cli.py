@@ -1,6 +1,7 @@
 """The command line (DESIGN §8): ``serve`` runs a node; every other command goes through it when it runs."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from onebell.backup import restore as restore_backup
 from onebell.clock import SystemClock
 from onebell.commands import execute
 from onebell.control import Call, Reply
+from onebell.directory import environment_names
 from onebell.errors import OnebellError
 from onebell.lock import AlreadyRunning, DataLock
 from onebell.serving import serve as run_node
@@ -25,6 +27,9 @@ token = typer.Typer(no_args_is_help=True, help="API tokens of the native API.")
 person = typer.Typer(no_args_is_help=True, help="People: who receives.")
 cli.add_typer(token, name="token")
 cli.add_typer(person, name="person")
+
+_COMMAND_LOG = "error"
+"""A command's output is its result: it must be fit for ``$(…)``."""
 
 Data = Annotated[Path | None, typer.Option("--data", help="Data directory (default ./data).")]
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file, onebell.toml.")]
@@ -46,9 +51,10 @@ def _settings(data: Path | None, config: Path | None, **overrides: object) -> Se
 
 def _run(settings: Settings, call: Call) -> None:
     """Run a command here when nobody holds the data directory, else in the server that does."""
+    log.configure(_COMMAND_LOG)
     reply = asyncio.run(_here_or_there(settings, call))
     for line in reply.lines:
-        print(line)
+        print(line, file=sys.stderr if reply.failed else sys.stdout)
     if reply.failed:
         raise typer.Exit(1)
 
@@ -86,7 +92,10 @@ def apply(
     config: Config = None,
 ) -> None:
     """Bring the space to what a directory file says."""
-    arguments = {"text": file.read_text(), "base": str(file.resolve().parent), "dry_run": dry_run}
+    text = file.read_text()
+    # The variables of whoever calls: a server that is asked over its socket has others.
+    known = {name: os.environ[name] for name in environment_names(text) if name in os.environ}
+    arguments = {"text": text, "base": str(file.resolve().parent), "dry_run": dry_run, "environment": known}
     _run(_settings(data, config), Call(command="apply", arguments=arguments))
 
 
@@ -167,6 +176,7 @@ def restore(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)], 
 def migrate(data: Data = None, config: Config = None) -> None:
     """Bring the database to this version's tables (``serve`` does it by itself)."""
     settings = _settings(data, config)
+    log.configure(_COMMAND_LOG)
     with DataLock(Path(settings.data)):
         print(asyncio.run(_migrate(settings)))
 

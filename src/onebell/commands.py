@@ -61,6 +61,7 @@ async def apply(context: Context, tools: Tools, given: Arguments) -> list[str]:
         given["text"],
         dry_run=given.get("dry_run", False),
         base=Path(given.get("base", ".")),
+        environment=given.get("environment", {}),
     )
     return [*(f"warning: {warning}" for warning in report.warnings), *report.lines]
 

@@ -34,6 +34,10 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     failed: bool = False
 
 
+class NotListening(OnebellError):
+    """Who holds the data directory does not listen: it is starting or stopping, or it is no server."""
+
+
 Commands: TypeAlias = Callable[[Call], Awaitable[Reply]]
 
 
@@ -86,11 +90,16 @@ async def call(data: Path, wanted: Call) -> Reply:
     """Run a command in the server that holds this data directory.
 
     Raises:
-        OSError: nobody listens.
+        NotListening: nobody does, or it went away before it answered.
     """
-    reader, writer = await asyncio.open_unix_connection(str(socket_path(data)), limit=_LINE_BYTES)
-    writer.write(msgspec.json.encode(wanted) + b"\n")
-    await writer.drain()
-    line = await reader.readline()
-    writer.close()
+    try:
+        reader, writer = await asyncio.open_unix_connection(str(socket_path(data)), limit=_LINE_BYTES)
+        writer.write(msgspec.json.encode(wanted) + b"\n")
+        await writer.drain()
+        line = await reader.readline()
+        writer.close()
+    except OSError as error:
+        raise NotListening(f"{data} is held by a process that does not listen ({error}); try again") from error
+    if not line:
+        raise NotListening(f"the server of {data} went away before it answered")
     return msgspec.json.decode(line, type=Reply)

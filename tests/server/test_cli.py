@@ -1,0 +1,268 @@
+"""The command line as its users run it: real processes, with a server that holds the data directory and without."""
+
+import asyncio
+import os
+import sqlite3
+import sys
+import tarfile
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+from tests.faults.senders import Load, by_pushgo, by_pushplus, inbox_texts
+from tests.process import ServerProcess
+
+from onebell import demo
+
+SPACE = """
+[space]
+name = "main"
+[[people]]
+uid = "alice"
+password = "env:ALICE_PASSWORD"
+[[people]]
+uid = "bob"
+password = "bob-password"
+[[pushplus.users]]
+person = "alice"
+token = "0123456789abcdef0123456789abcdef"
+"""
+SECRETS = {"ALICE_PASSWORD": "alice-password"}
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command said."""
+
+    status: int
+    out: str
+    err: str
+
+
+@dataclass
+class Desk:
+    """A data directory, and a server on it or none."""
+
+    data: Path
+    server: ServerProcess | None
+
+    async def run(self, *arguments: str, environment: dict[str, str] | None = None) -> Done:
+        """``onebell … --data DIR``."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "onebell", *arguments, "--data", str(self.data)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+        )
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        return Done(process.returncode, out.decode(), err.decode())
+
+    async def ok(self, *arguments: str, environment: dict[str, str] | None = None) -> str:
+        """The output of a command that must do it."""
+        done = await self.run(*arguments, environment=environment)
+        assert done.status == 0, done.err
+        return done.out
+
+
+@pytest.fixture(params=["alone", "running"])
+async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
+    """With a server, every command goes through its control socket; without one it does the work itself."""
+    if request.param == "alone":
+        yield Desk(tmp_path / "data", None)
+        return
+    async with ServerProcess(tmp_path / "data", options=()) as server:
+        yield Desk(server.data, server)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A directory file with a secret in the environment."""
+    path = tmp_path / "directory.toml"
+    path.write_text(SPACE)
+    return path
+
+
+async def test_the_life_of_a_space(desk: Desk, file: Path) -> None:
+    """apply, person, token, send, doctor: the same with and without a running server."""
+    refused = await desk.run("apply", str(file))
+    assert refused.status == 1
+    assert "ALICE_PASSWORD" in refused.err
+    preview = await desk.ok("apply", "--dry-run", str(file), environment=SECRETS)
+    made = await desk.ok("apply", str(file), environment=SECRETS)
+    again = await desk.ok("apply", str(file), environment=SECRETS)
+    assert preview == made
+    assert "+ person alice" in made
+    assert {line[0] for line in again.splitlines()} == {"="}
+    assert "alice-password" not in made + again
+
+    added = ("person", "add", "carol", "--name", "Carol", "--email", "carol@example.test", "--password", "p4ssword!")
+    assert await desk.ok(*added) == "+ person carol\n"
+    assert (await desk.run(*added)).status == 1
+    people = await desk.ok("person", "list")
+    assert [line.split("\t")[0] for line in people.splitlines()] == ["alice", "bob", "carol"]
+    assert await desk.ok("person", "remove", "carol") == "- person carol\n"
+    assert (await desk.run("person", "remove", "carol")).status == 1
+
+    token = (await desk.ok("token", "create", "--name", "ci", "--scope", "send")).strip()
+    assert token.startswith("ob_")
+    assert (await desk.run("token", "create", "--name", "ci", "--scope", "everything")).status == 1
+    sent = await desk.ok("send", "--to", "alice", "--to", "bob", "--title", "load-cli", "hello")
+    assert sent.strip()
+    unknown = await desk.run("send", "--to", "nobody", "hello")
+    assert (unknown.status, unknown.out) == (1, "")
+    assert "nobody has the uid nobody" in unknown.err
+    assert "Traceback" not in unknown.err
+    assert "ok   store (sqlite" in await desk.ok("doctor")
+
+    if desk.server is None:
+        desk.server = await ServerProcess(desk.data, options=()).start()
+    try:
+        assert await inbox_texts(desk.server.url) == ["load-cli"]
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
+            body = {"to": "alice", "title": "load-token"}
+            async with session.post(f"{desk.server.url}/api/v1/messages", json=body) as answer:
+                assert answer.status == 201
+    finally:
+        assert await desk.server.stop() == 0
+
+
+async def test_a_running_server_sees_an_apply_within_a_second(tmp_path: Path, file: Path) -> None:
+    """The credential that a file adds works, and the one it removes does not, one second later."""
+    async with ServerProcess(tmp_path / "data", options=()) as server, aiohttp.ClientSession() as session:
+        desk = Desk(server.data, server)
+        assert not (await by_pushplus(session, server.url, "load-0")).is_success
+        await desk.ok("apply", str(file), environment=SECRETS)
+        assert (await by_pushplus(session, server.url, "load-1")).is_success
+        file.write_text(SPACE[: SPACE.index("[[pushplus")])
+        assert "- " in await desk.ok("apply", str(file), environment=SECRETS)
+        async with asyncio.timeout(1):
+            while (await by_pushplus(session, server.url, "load-2")).is_success:
+                await asyncio.sleep(0.02)
+        assert "load-1" in await inbox_texts(server.url)
+
+
+async def test_a_second_server_is_refused(tmp_path: Path) -> None:
+    """One process writes a data directory; the second says so in one line."""
+    async with ServerProcess(tmp_path / "data", options=()) as server:
+        done = await Desk(server.data, server).run("serve", "--port", "0")
+
+        assert done.status == 1
+        assert len(done.err.splitlines()) == 1
+        assert "onebell.lock" in done.err
+
+
+async def test_a_bad_file_is_told_with_line_and_reason(desk: Desk, tmp_path: Path) -> None:
+    """An unknown key is refused and nothing is changed."""
+    bad = tmp_path / "bad.toml"
+    bad.write_text(SPACE.replace('uid = "bob"', 'uid = "bob"\nshoe_size = 44'))
+
+    done = await desk.run("apply", str(bad), environment=SECRETS)
+
+    assert done.status == 1
+    assert "line 9: people[1].shoe_size: unknown key" in done.err
+    assert done.out == ""
+    assert (await desk.run("person", "list")).status == 1
+
+
+async def test_migrate_makes_and_keeps_the_tables(tmp_path: Path) -> None:
+    """It can be run again, and not beside a server."""
+    desk = Desk(tmp_path / "data", None)
+    assert await desk.ok("migrate") == await desk.ok("migrate")
+    async with ServerProcess(desk.data, options=()):
+        assert (await desk.run("migrate")).status == 1
+
+
+# ---------------------------------------------------------------- backup
+
+
+async def test_a_backup_while_writing_restores_to_the_same(tmp_path: Path) -> None:
+    """R21: what was accepted before the backup began is in it, the copy is sound, and the restored server works."""
+    archive = tmp_path / "backup.tar.gz"
+    async with ServerProcess(tmp_path / "data") as server:
+        load = Load(lambda _: server.url, [by_pushplus, by_pushgo])
+        async with load.running(8):
+            await load.reach(300)
+            before = set(load.accepted)
+            await Desk(server.data, server).ok("backup", str(archive))
+            await load.more(50)
+        after = await inbox_texts(server.url)
+
+    assert archive.stat().st_mode & 0o077 == 0
+    with tarfile.open(archive) as tar:
+        assert {"onebell.db", "server.key"} <= set(tar.getnames())
+    other = Desk(tmp_path / "restored", None)
+    await other.ok("restore", str(archive))
+    counts = row_counts(other.data / "onebell.db")
+    async with ServerProcess(other.data, options=()) as server:
+        texts = await inbox_texts(server.url)
+        assert await server.stop() == 0
+
+    print(f"backup under load: {len(before)} accepted before, {len(texts)} restored, {counts['message']} message rows")
+    assert before <= set(texts) <= set(after)
+    assert len(texts) == len(set(texts)) == counts["message"]
+    assert (await other.run("restore", str(archive))).status == 1
+    assert row_counts(other.data / "onebell.db")["message"] == counts["message"]
+
+
+def row_counts(database: Path) -> dict[str, int]:
+    """Rows by table of a database that passes every check of SQLite's."""
+    with closing(sqlite3.connect(database)) as raw:
+        assert raw.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+        assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
+        tables = [name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: raw.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in tables}
+
+
+async def test_a_damaged_archive_is_not_restored(tmp_path: Path) -> None:
+    """The copy is checked before anything says that it is restored."""
+    desk = Desk(tmp_path / "data", None)
+    file = tmp_path / "demo.toml"
+    file.write_text(demo.directory())
+    await desk.ok("apply", str(file))
+    damaged = tmp_path / "damaged.tar.gz"
+    raw = bytearray((desk.data / "onebell.db").read_bytes())
+    raw[4096 : 4096 + 512] = bytes(512)
+    (tmp_path / "onebell.db").write_bytes(raw)
+    with tarfile.open(damaged, "w:gz") as tar:
+        tar.add(tmp_path / "onebell.db", "onebell.db")
+
+    done = await Desk(tmp_path / "other", None).run("restore", str(damaged))
+
+    assert done.status == 1
+    assert "damaged" in done.err
+    assert "Traceback" not in done.err
+
+
+# ---------------------------------------------------------------- damage
+
+
+async def test_damage_is_found_before_serving(tmp_path: Path) -> None:
+    """R23: bits flipped in the database file stop the start after an unclean end, loudly and with a way out."""
+    async with ServerProcess(tmp_path / "data") as server:
+        load = Load(lambda _: server.url, [by_pushplus, by_pushgo])
+        async with load.running(8):
+            await load.reach(100)
+        await server.kill()
+        flip(server.data / "onebell.db")
+        with pytest.raises(RuntimeError) as stopped:
+            await server.start()
+
+        assert await server.ended() != 0
+        assert server.url not in server.output[-1:]
+        assert "onebell.db" in str(stopped.value)
+        assert "Traceback" not in str(stopped.value)
+
+
+def flip(database: Path) -> None:
+    """One bit in each page's header but the first one's."""
+    raw = bytearray(database.read_bytes())
+    size = int.from_bytes(raw[16:18]) or 65_536
+    for start in range(size, len(raw), size):
+        raw[start + 5] ^= 0x10
+    database.write_bytes(raw)

@@ -91,7 +91,7 @@ def bell() -> DeskBell:
 async def until_rows(store: Store, count: int) -> list[Session]:
     async with asyncio.timeout(10):
         # The rows are written by a task of their own, which nobody can wait for.
-        while len(found := await store.sessions.of_mailbox(SPACE, ALICE, SystemClock().now_ms())) != count:  # noqa: ASYNC110
+        while len(found := await store.sessions.of_mailbox(SPACE, ALICE, SystemClock().now_ms())) != count:
             await asyncio.sleep(0.005)
     return found
 

@@ -7,6 +7,7 @@ import msgspec
 
 from onebell.clock import shanghai_text
 from onebell.core.context import Context
+from onebell.core.foreign import foreign
 from onebell.core.model import Part
 from onebell.dialects.ums.answer import (
     DO_NOT_DISTURB,
@@ -99,7 +100,7 @@ def _part(kind: str, element: dict[str, Any], account: str, account_kind: str) -
     return Part(
         content=content_of(kind, element),
         carriers=(account,),
-        native={} if kind in RENDERED else {native: element},
+        native={} if kind in RENDERED else {native: foreign(element)},
     )
 
 

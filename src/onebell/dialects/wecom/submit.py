@@ -7,6 +7,7 @@ import msgspec
 from onebell import ids
 from onebell.core.context import Context
 from onebell.core.directory import Feed
+from onebell.core.foreign import foreign
 from onebell.core.model import (
     Attachment,
     Audience,
@@ -85,13 +86,13 @@ class Submitter:
     async def _part(self, bot: Bot, told: Read, checked: Checked, mentions: Mentions) -> Part:
         content = content_of(told.body, checked, mentions, bot.name or _NO_NAME)
         if checked.picture is None:
-            return Part(content=content, native=_native(told.raw))
+            return Part(content=content, native=_native(foreign(told.raw)))
         return await self._picture(bot, told, content, checked.picture)
 
     async def _picture(self, bot: Bot, told: Read, content: Content, picture: Picture) -> Part:
         stored = await self._context.files.put(bot.space, picture.name, picture.type, picture.data, owner=bot.id)
         attachment = Attachment(name=picture.name, type=picture.type, file=stored.id, size=len(picture.data))
-        native = told.raw
+        native = foreign(told.raw)
         if len(told.body.image.base64) > NATIVE_BYTES:
             native = native | {"image": {"base64": {"$file": stored.id}, "md5": told.body.image.md5}}
         return Part(content=with_picture(content, attachment), native=_native(native))

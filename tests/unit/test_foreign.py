@@ -4,7 +4,7 @@ from onebell.core.foreign import foreign
 
 
 def test_a_callers_file_mark_is_taken_out() -> None:
-    """``{"$file": id}`` in a caller's payload would send him a file that is not his: the key is dropped, at any depth."""
+    """``{"$file": id}`` would send a caller a file that is not his: the key is dropped, at any depth."""
     payload = {"image": {"base64": {"$file": 7}, "md5": "x"}, "list": [{"$file": 8, "a": 1}], "$file": 9}
 
     assert foreign(payload) == {"image": {"base64": {}, "md5": "x"}, "list": [{"a": 1}]}

@@ -400,6 +400,57 @@ async def test_nothing_is_read_when_the_lookups_are_warm(door: Door, store: Stor
     assert reads == 0
 
 
+async def test_a_known_audience_is_forgotten_with_its_space(door: Door, store: Store, person) -> None:
+    """Who joins, or gets a route, between two messages to one feed is reached by the second."""
+    alice, bob = await person("alice", routes=()), await person("bob", routes=())
+    feed = await store.feeds.create(door.space, "ums", FeedKind.CHANNEL, "f", members=(alice,))
+    await door.accept(door.submission(Members(feed=feed.id)))
+    await store.carrier_accounts.create(door.space, "mail", "smtp", {}, ())
+    await store.feeds.join(door.space, feed.id, (bob,))
+    await door.accept(door.submission(Members(feed=feed.id)))
+    await store.belongings.set_address(door.space, bob, "email", "b@x")
+    await store.belongings.set_routes(door.space, bob, ("mail",))
+    await door.accept(door.submission(Members(feed=feed.id)))
+
+    assert await door.rows(entry, "mailbox_id", "seq") == [(alice, 1), (alice, 2), (alice, 3), (bob, 1), (bob, 2)]
+    assert await door.addresses() == [("b@x", bob, NIGHT)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "entries"),
+    [
+        ({}, 2),
+        ({"audience": "only"}, 1),
+        ({"keep": Keep.WHILE_ONLINE}, 0),
+        ({"due_ms": NIGHT + 1}, 0),
+        ({"copy_to_sender": True}, 3),
+        ({"silent": True}, 2),
+    ],
+)
+async def test_a_known_audience_answers_only_its_like(
+    door: Door, store: Store, person, changes: dict[str, object], entries: int
+) -> None:
+    """What was found for a plain message is not taken for one that reaches others, or later."""
+    alice, bob = await person("alice", routes=()), await person("bob", routes=())
+    feed = await store.feeds.create(door.space, "ums", FeedKind.CHANNEL, "f", members=(alice, bob))
+    await door.accept(door.submission(Members(feed=feed.id)))
+    before = len(await door.rows(entry, "seq"))
+    audience = Members(feed=feed.id, only=(alice,)) if changes.get("audience") else Members(feed=feed.id)
+
+    await door.accept(door.submission(**{**changes, "audience": (audience,)}))
+
+    assert len(await door.rows(entry, "seq")) - before == entries
+
+
+async def test_a_mention_is_marked_in_a_known_audience(door: Door, store: Store, person) -> None:
+    """Marks belong to a message, not to its audience."""
+    alice = await person("alice", routes=())
+    for mentions in ((), (alice,), ()):
+        await door.accept(door.submission(People(feed=1, ids=(alice,)), mentions=mentions))
+
+    assert await door.rows(entry, "seq", "mentioned") == [(1, 0), (2, 1), (3, 0)]
+
+
 class Judge:
     """An interceptor that says what it is told to."""
 

@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from onebell.clock import Clock
-from onebell.core.audience import Reached, resolve
+from onebell.core.audience import Reached, known, resolve
 from onebell.core.bell import StoredMessage
 from onebell.core.context import Lookups
 from onebell.core.events import EventKind
@@ -50,7 +50,7 @@ class Accept:
                 return await self._writer.accept(self._held(verdict))
             submission = verdict.submission
         now = self._clock.now_ms()
-        reached = await resolve(self._lookups, submission, now)
+        reached = known(self._lookups, submission) or await resolve(self._lookups, submission, now)
         return await self._writer.accept(self._prepared(submission, reached, now))
 
     def _prepared(self, submission: Submission, reached: Reached, now: int) -> Prepared:
@@ -116,7 +116,10 @@ class Accept:
 
 def _feed(submission: Submission) -> int:
     """The first audience's feed; raw addresses have none."""
-    return next((one.feed for one in submission.audience if not isinstance(one, Addresses)), 0)
+    for one in submission.audience:
+        if not isinstance(one, Addresses):
+            return one.feed
+    return 0
 
 
 def _state(reached: Reached) -> str:

@@ -13,6 +13,8 @@ from onebell.core.work import Spread
 from onebell.store.base import Box, Expansion, Wait
 
 INBOX = "inbox"
+KNOWN_BOXES = 64
+"""Entries of an answer that is kept on a shelf; larger audiences are worked out each time."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -35,8 +37,42 @@ class Reached:
         return bool(self.waits or self.expansions)
 
 
+def known(lookups: Lookups, submission: Submission) -> Reached | None:
+    """What :func:`resolve` found for the same simple audience before; not to be changed."""
+    found: Reached | None = lookups.shelf(submission.space).get(_simple(submission), None)
+    return found
+
+
+def _simple(submission: Submission) -> Members | People | None:
+    """The audience where it alone decides who is reached, as long as the space does not change.
+
+    Most messages are like that: for all of a feed or for one person, over his own routes, now.
+    """
+    if len(submission.audience) != 1 or len(submission.parts) != 1 or submission.parts[0].carriers:
+        return None
+    if submission.due_ms or submission.mentions or submission.keep is not Keep.STORED:
+        return None
+    if submission.numbered or submission.copy_to_sender or submission.silent:
+        return None
+    audience = submission.audience[0]
+    if isinstance(audience, Members):
+        return None if audience.only else audience
+    return audience if isinstance(audience, People) and len(audience.ids) == 1 and not audience.over else None
+
+
 async def resolve(lookups: Lookups, submission: Submission, now_ms: int) -> Reached:
     """Find everybody; nothing is read from the store when the lookups are warm."""
+    simple = _simple(submission)
+    if simple is None:
+        return await _resolved(lookups, submission, now_ms)
+    shelf = lookups.shelf(submission.space)
+    reached = await _resolved(lookups, submission, now_ms)
+    if not reached.is_open and len(reached.boxes) <= KNOWN_BOXES:
+        shelf.put(simple, reached)
+    return reached
+
+
+async def _resolved(lookups: Lookups, submission: Submission, now_ms: int) -> Reached:
     reached = Reached()
     ways = _Ways(lookups, submission, max(now_ms, submission.due_ms))
     later = submission.due_ms if submission.due_ms > now_ms else 0

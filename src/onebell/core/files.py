@@ -8,6 +8,8 @@ from onebell.core.model import Submission
 FILE = "$file"
 """``{"$file": id}`` in a native payload or a dialect's memory stands for a stored file (sheet wecom §2.4)."""
 _FILE = FILE.encode()
+_SIGN = b'file":'  # in each of the packed forms: "file", "body_file" and "$file"
+_NONE: frozenset[int] = frozenset()
 
 
 def files_named(submission: Submission, parts: bytes, extra: bytes) -> frozenset[int]:
@@ -15,6 +17,8 @@ def files_named(submission: Submission, parts: bytes, extra: bytes) -> frozenset
 
     ``parts`` and ``extra`` are the submission's, packed: what holds no reference is not walked through.
     """
+    if _SIGN not in parts and _FILE not in extra:
+        return _NONE
     found = {part.content.body_file for part in submission.parts}
     for part in submission.parts:
         found.update(attachment.file for attachment in part.content.attachments)

@@ -9,4 +9,6 @@ SWITCHES = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Each sandboxed frame would get a process of its own: a second wall that tests must not lean on, and slow.
+    "--disable-features=IsolateSandboxedIframes",
 )

@@ -82,7 +82,7 @@ async def test_a_phone_shows_one_thing_at_a_time(desk: Desk) -> None:
     await expect(inbox.rows.first).to_be_visible()
 
     await page.get_by_role("button", name="Open menu").click()
-    await page.get_by_role("button", name="NAS").click()
+    await page.get_by_role("button", name="NAS", exact=True).click()
     await expect(page.get_by_role("heading", name="NAS")).to_be_visible()
     await expect(inbox.rows).to_have_count(1)
     await expect(page.locator(".n-drawer")).to_have_count(0, timeout=SOON_MS)

@@ -9,8 +9,8 @@ export interface Keys {
 
 function isTaken(event: KeyboardEvent): boolean {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return true;
-  const at = event.target as HTMLElement | null;
-  return at?.closest("input, textarea, select, [contenteditable], [role=dialog], [role=menu], .n-dropdown-menu") != null;
+  const at = event.target;
+  return at instanceof Element && at.closest("input, textarea, select, [contenteditable], [role=dialog], [role=menu]") !== null;
 }
 
 export function useKeys(keys: Keys): void {

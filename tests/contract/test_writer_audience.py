@@ -417,7 +417,7 @@ async def test_a_known_audience_is_forgotten_with_its_space(door: Door, store: S
 
 
 @pytest.mark.parametrize(
-    ("changes", "entries"),
+    ("fields", "entries"),
     [
         ({}, 2),
         ({"audience": "only"}, 1),
@@ -428,16 +428,16 @@ async def test_a_known_audience_is_forgotten_with_its_space(door: Door, store: S
     ],
 )
 async def test_a_known_audience_answers_only_its_like(
-    door: Door, store: Store, person, changes: dict[str, object], entries: int
+    door: Door, store: Store, person, fields: dict[str, object], entries: int
 ) -> None:
     """What was found for a plain message is not taken for one that reaches others, or later."""
     alice, bob = await person("alice", routes=()), await person("bob", routes=())
     feed = await store.feeds.create(door.space, "ums", FeedKind.CHANNEL, "f", members=(alice, bob))
     await door.accept(door.submission(Members(feed=feed.id)))
     before = len(await door.rows(entry, "seq"))
-    audience = Members(feed=feed.id, only=(alice,)) if changes.get("audience") else Members(feed=feed.id)
+    audience = Members(feed=feed.id, only=(alice,)) if fields.get("audience") else Members(feed=feed.id)
 
-    await door.accept(door.submission(**{**changes, "audience": (audience,)}))
+    await door.accept(door.submission(**{**fields, "audience": (audience,)}))
 
     assert len(await door.rows(entry, "seq")) - before == entries
 

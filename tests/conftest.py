@@ -1,7 +1,7 @@
 """One fixture starts a real server; ``make test-all`` does so on both engines and on two nodes."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -20,15 +20,15 @@ _ENGINES = [
 ]
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """With ``CI=true`` everything must be there: a skipped test has failed, in one clear line."""
-    outcome = yield
-    report: pytest.TestReport = outcome.get_result()
+    report = yield
     if NO_SKIPS and report.skipped and not hasattr(report, "wasxfail"):
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and CI=true allows no skips: {why}"
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -107,12 +107,12 @@ class Easemob:
     """Tokens live in the store: one outlasts every fault and serves every node."""
 
     def __init__(self, token: str) -> None:
-        self._token = token
+        self.token = token
 
     async def __call__(self, session: aiohttp.ClientSession, url: str, text: str) -> Reply:
         body = {"from": "bob", "to": ["alice"], "type": "txt", "body": {"msg": text}}
         path = f"{url}/acme/demo/messages/users"
-        return await _post(session, "easemob", path, body, Authorization=f"Bearer {self._token}")
+        return await _post(session, "easemob", path, body, Authorization=f"Bearer {self.token}")
 
 
 async def easemob(url: str) -> Easemob:

@@ -1,6 +1,8 @@
 """From a raw path to a handler. Areas come from :mod:`onebell.http.areas`; each answers its own 404, 405 and 413."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeAlias
 
@@ -21,6 +23,9 @@ BodyReader: TypeAlias = Callable[[int], Awaitable[bytes]]
 """Reads a body of at most so many bytes, else raises ``BodyTooLarge``."""
 WebSocketHandler: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+DISCARD_BYTES = 16 << 20
+DISCARD_S = 5.0
+"""How much of a body that is too large is still read, and for how long."""
 _REST = "{*}"
 _ONE = "{}"
 
@@ -63,6 +68,13 @@ class PathTable:
         if "{" not in pattern:
             return self.exact.setdefault(pattern, {})
         return self._patterns.setdefault(pattern, (tuple(pattern.split("/")), {}))[1]
+
+    def listed(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Every pattern with its methods."""
+        for pattern, methods in self.exact.items():
+            yield pattern, tuple(methods)
+        for pattern, (_, methods) in self._patterns.items():
+            yield pattern, tuple(methods)
 
     def find(self, path: str) -> Found | None:
         """Handlers by method and the values of the pattern's places; None when no path matches."""
@@ -121,18 +133,32 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         chunks.append(chunk)
 
 
+async def discard(receive: Receive) -> None:
+    """Read on for a while what nobody wants: closing on a caller who still writes resets the connection, and he would
+    lose the answer that tells him why (RFC 9112 §9.6)."""
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_S):
+            while size < DISCARD_BYTES:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
+
+
 class Router:
     """The ASGI application of the main listener."""
 
     def __init__(self, endpoints: Mapping[str, Endpoint], websockets: Mapping[str, WebSocketHandler]) -> None:
         """``endpoints`` by area name, ``rest`` among them; ``websockets`` by path, ``/ws/*`` for all below."""
         self._endpoints = dict(endpoints)
-        self._tables = {area: PathTable(endpoint.routes()) for area, endpoint in endpoints.items()}
+        self.tables = {area: PathTable(endpoint.routes()) for area, endpoint in endpoints.items()}
+        """By area."""
         self._websockets = dict(websockets)
         # Most requests name a path that is listed: one look, instead of a walk over all areas' patterns.
         self._listed: dict[bytes, tuple[str, Found | None]] = {
             path.encode(): (area, (methods, ()))
-            for area, table in self._tables.items()
+            for area, table in self.tables.items()
             for path, methods in table.exact.items()
             if area_of(path) == area
         }
@@ -140,7 +166,7 @@ class Router:
     def _find(self, raw: bytes) -> tuple[str, Found | None]:
         path = raw.decode("ascii")
         area = area_of(path)
-        return area, self._tables[area].find(path)
+        return area, self.tables[area].find(path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -171,6 +197,7 @@ class Router:
                 return endpoint.too_large(request)
             return await handler(request, found[1])
         except BodyTooLarge:
+            await discard(request.receive)
             return endpoint.too_large(request)
         except ClientDisconnect:
             raise

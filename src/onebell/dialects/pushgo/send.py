@@ -55,10 +55,12 @@ class Door:
         """
         wanted = addressed(intent)
         channel = self._known(space, wanted) or await self._unlock(space, wanted, client)
-        told = details(intent, self._context.clock.now_ms())
+        now_ms = self._context.clock.now_ms()
+        told = details(intent, now_ms)
         op_id = wanted.op_id or ids.hex32()
         placeholder = await self._sealed(space) if told.ciphertext and not told.body else ""
-        submission = _submission(channel, wanted, told, _content(wanted, told, op_id, placeholder))
+        content = _content(wanted, told, op_id, placeholder)
+        submission = _submission(channel, wanted, told, content, ids.public_hex32(now_ms))
         try:
             receipt = await self._context.accept(submission)
         except Busy as error:
@@ -112,11 +114,11 @@ class Door:
         return _SEALED["zh-CN" if language.startswith("zh") else "en"]
 
 
-def _submission(channel: Channel, wanted: Addressed, told: Details, content: Content) -> Submission:
+def _submission(channel: Channel, wanted: Addressed, told: Details, content: Content, public_id: str) -> Submission:
     return Submission(
         space=channel.feed.space,
         dialect="pushgo",
-        public_id=ids.hex32(),
+        public_id=public_id,
         sender=channel.sender,
         audience=channel.audience,
         parts=(Part(content=content),),

@@ -53,7 +53,7 @@ class Submitter:
         submission = Submission(
             space=bot.space,
             dialect="wecom",
-            public_id=ids.wecom_id("bp") if targets.blackboards else ids.hex32(),
+            public_id=self._public_id(targets),
             sender=Sender(party=sender, kind=PartyKind.BOT, name=bot.name),
             audience=audience,
             parts=(await self._part(bot, told, checked, mentions),),
@@ -63,6 +63,9 @@ class Submitter:
             extra=_extra(targets),
         )
         await self._context.accept(submission)
+
+    def _public_id(self, targets: Targets) -> str:
+        return ids.wecom_id("bp") if targets.blackboards else ids.public_hex32(self._context.clock.now_ms())
 
     async def _audience(self, bot: Bot, sender: int, body: Body, targets: Targets) -> tuple[Audience, ...]:
         visible = visible_uids(body, targets)

@@ -271,6 +271,18 @@ async def test_the_page_runs_nothing(client):
     assert answer.headers["content-type"] == "text/html;charset=UTF-8"
 
 
+async def test_pictures_wait_for_a_click(client):
+    """A picture tells its host who reads when: the policy lets none load until the page's own link asks for them."""
+    code = await client.accepted(content='<img src="https://example.com/x.png">')
+    closed = await client.raw("GET", f"/shortMessage/{code}")
+    opened = await client.raw("GET", f"/shortMessage/{code}?pictures=show")
+
+    assert "img-src data:;" in closed.headers["content-security-policy"]
+    assert 'href="?pictures=show"' in closed.body.decode()
+    assert "img-src https: data:;" in opened.headers["content-security-policy"]
+    assert 'href="?pictures=show"' not in opened.body.decode()
+
+
 async def test_the_short_alias_shows_the_same_page(client):
     """``/t/{code}`` is an alias."""
     code = await client.accepted(content="c")

@@ -1,6 +1,7 @@
 """The detail page of a message: no sign-in, whoever knows the shortCode may read it (sheet pushplus §1.6, §4)."""
 
 import asyncio
+from enum import Enum
 from html import escape
 
 from onebell.clock import shanghai_text
@@ -13,22 +14,37 @@ from onebell.core.sent import SentMessage
 from onebell.http.exchange import Answer
 from onebell.ids import HEX32
 
-_HEADERS = [
-    (b"content-type", b"text/html;charset=UTF-8"),
+
+class Pictures(Enum):
+    """Where pictures may come from: a picture tells its host who reads when, so the reader asks for them."""
+
+    HIDDEN = "data:"
+    SHOWN = "https: data:"
+
+
+_SHOW = "pictures=show"
+_ASK = f'<p class="ask">为保护隐私，未加载外部图片。<a href="?{_SHOW}">显示图片</a></p>'
+
+
+def _headers(pictures: Pictures) -> list[tuple[bytes, bytes]]:
     # The page is foreign content through and through: it runs nothing, sends nothing and has no origin.
-    (
-        b"content-security-policy",
-        b"default-src 'none'; img-src https: data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
-        b"frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-robots-tag", b"noindex"),
-]
+    policy = (
+        f"default-src 'none'; img-src {pictures.value}; style-src 'unsafe-inline'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
+    )
+    return [
+        (b"content-type", b"text/html;charset=UTF-8"),
+        (b"content-security-policy", policy.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"x-robots-tag", b"noindex"),
+    ]
+
 
 _STYLE = (
     "body{margin:0 auto;max-width:46rem;padding:1rem;font:16px/1.6 system-ui,sans-serif;color:#222;background:#fff;"
     "overflow-wrap:anywhere}h1{font-size:1.4rem;margin:.5rem 0}.by{color:#777;font-size:.9rem}"
+    ".ask{padding:.4em .8em;border-radius:8px;background:#8881;color:#777;font-size:.9rem}"
     ".badge{background:#07c160;color:#fff;border-radius:3px;padding:0 .4em;margin-right:.5em}"
     "hr{border:0;border-top:1px solid #ddd}img{max-width:100%}table{border-collapse:collapse}td,th{border:1px solid "
     "#ddd;padding:.2em .5em}@media(prefers-color-scheme:dark){body{color:#ddd;background:#1b1b1b}}"
@@ -43,15 +59,20 @@ _TOPIC, _FRIEND = "群发", "好友消息"
 _GONE = frozenset({"recalled", "refused"})
 
 
-async def show(context: Context, short_code: str) -> Answer:
+def pictures_of(query: str) -> Pictures:
+    """What a page's own link asks for."""
+    return Pictures.SHOWN if query == _SHOW else Pictures.HIDDEN
+
+
+async def show(context: Context, short_code: str, pictures: Pictures) -> Answer:
     """The page of a shortCode; 404 for one that is unknown or deleted."""
     found = await context.store.pushplus.message(short_code) if HEX32.match(short_code) else None
     if found is None or found.state in _GONE:
         return missing()
     content = await whole(context.files, found.space, found.parts[0].content)
     if len(content.body) > LOOP_CHARS:
-        return await asyncio.to_thread(_page, found, content)
-    return _page(found, content)
+        return await asyncio.to_thread(_page, found, content, pictures)
+    return _page(found, content, pictures)
 
 
 def missing() -> Answer:
@@ -59,18 +80,20 @@ def missing() -> Answer:
     return _answer(404, _MISSING, f"<h1>{_MISSING}</h1>")
 
 
-def _page(found: SentMessage, content: Content) -> Answer:
-    return _answer(200, content.title, _article(found, content))
+def _page(found: SentMessage, content: Content, pictures: Pictures) -> Answer:
+    return _answer(200, content.title, _article(found, content, pictures), pictures)
 
 
-def _article(found: SentMessage, content: Content) -> str:
+def _article(found: SentMessage, content: Content, pictures: Pictures) -> str:
     badge = _TOPIC if "topic" in found.extra else _FRIEND if "friend" in found.extra else ""
     mark = f'<span class="badge">{badge}</span>' if badge else ""
     by = f"{escape(one_line(found.sender_name))} {shanghai_text(found.created_at)}"
     shown = render(content).html
-    return f'<h1>{escape(one_line(content.title))}</h1><p class="by">{mark}{by}</p><hr><article>{shown}</article>'
+    ask = _ASK if pictures is Pictures.HIDDEN and "<img " in shown else ""
+    title = escape(one_line(content.title))
+    return f'<h1>{title}</h1><p class="by">{mark}{by}</p><hr>{ask}<article>{shown}</article>'
 
 
-def _answer(status: int, title: str, body: str) -> Answer:
+def _answer(status: int, title: str, body: str, pictures: Pictures = Pictures.HIDDEN) -> Answer:
     page = _PAGE.format(title=escape(one_line(title)), style=_STYLE, body=body)
-    return Answer(status, page.encode("utf-8", "replace"), list(_HEADERS))
+    return Answer(status, page.encode("utf-8", "replace"), _headers(pictures))

@@ -53,7 +53,7 @@ class PushPlus:
 
     async def show(self, request: Request, in_path: tuple[str, ...]) -> Answer:
         """The detail page."""
-        return await page.show(self._context, in_path[0])
+        return await page.show(self._context, in_path[0], page.pictures_of(request.query.decode("latin-1")))
 
     async def send(self, request: Request, in_path: tuple[str, ...]) -> Answer:
         """``/send``."""

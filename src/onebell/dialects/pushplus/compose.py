@@ -19,7 +19,7 @@ from onebell.dialects.pushplus import native, templates
 from onebell.dialects.pushplus.keeping import Kept, keep
 from onebell.dialects.pushplus.parse import Asked, Channel
 from onebell.dialects.pushplus.senders import NAME, SenderInfo
-from onebell.ids import hex32
+from onebell.ids import public_hex32
 
 _LOGO = "/assets/logo.png"
 
@@ -45,7 +45,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 async def compose(context: Context, plan: Plan) -> Submission:
     """Render by template, keep long contents beside the row, and put it all into the core's words."""
     sender, asked = plan.sender, plan.asked
-    code = hex32()
+    code = public_hex32(plan.now_ms)
     shown = templates.show(asked.template, asked.content, plan.now_ms)
     kept = await keep(context, sender, shown, asked)
     return Submission(

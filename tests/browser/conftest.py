@@ -4,6 +4,7 @@ Everything here runs on the session's event loop, because a browser outlives the
 """
 
 import os
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -43,10 +44,18 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def settings(demo_store: DemoStore, tmp_path: Path) -> Settings:
-    """A copy of the demo space that calls nobody outside."""
-    return await quiet_settings(await demo_store.sqlite(tmp_path / "server"))
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def quiet_store(demo_store: DemoStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo space without its ways out, to copy from."""
+    settings = await quiet_settings(await demo_store.sqlite(tmp_path_factory.mktemp("quiet")))
+    return Path(settings.data)
+
+
+@pytest.fixture
+def settings(quiet_store: Path, tmp_path: Path) -> Settings:
+    """A copy of it."""
+    data = shutil.copytree(quiet_store, tmp_path / "server")
+    return Settings(data=str(data), port=0)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

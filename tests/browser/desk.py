@@ -20,6 +20,13 @@ EASEMOB = {
     "client_id": "YXA6-demo-client-id",
     "client_secret": "YXA6-demo-client-secret",
 }
+# What the service worker does has tests of its own; without one a page is there sooner.
+DESKTOP = {
+    "locale": "en-US",
+    "color_scheme": "light",
+    "viewport": {"width": 1360, "height": 850},
+    "service_workers": "block",
+}
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 
@@ -74,7 +81,7 @@ class Desk:
 
     async def context(self, **options: Any) -> BrowserContext:
         """A browser profile of its own; English and light unless the test says otherwise."""
-        wanted = {"locale": "en-US", "color_scheme": "light", "viewport": {"width": 1360, "height": 850}, **options}
+        wanted = {**DESKTOP, **options}
         context = await self.browser.new_context(base_url=self.server.url, **wanted)
         self._contexts.append(context)
         return context

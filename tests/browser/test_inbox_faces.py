@@ -23,7 +23,7 @@ async def sign_in(page: Page, words: dict[str, str], password: str) -> None:
 async def test_signing_in_and_out(desk: Desk, locale: str) -> None:
     """The page speaks the browser's language from the first visit, and the console stays quiet before a sign-in."""
     words = WORDS[locale]
-    page = await (await desk.context(locale=locale)).new_page()
+    page = await (await desk.context(locale=locale, service_workers="allow")).new_page()
     said: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
@@ -123,7 +123,7 @@ async def test_language_and_appearance_are_remembered(desk: Desk) -> None:
 async def test_an_unreachable_server_is_told(desk: Desk) -> None:
     """The installed page opens without a network, shows no messages, says why, and goes on when it can."""
     await desk.pushplus(title="Not for the cache", content="x")
-    inbox = await desk.inbox()
+    inbox = await desk.inbox(service_workers="allow")
     page = inbox.page
     await page.evaluate("navigator.serviceWorker.ready")
     await page.reload()
@@ -140,7 +140,7 @@ async def test_an_unreachable_server_is_told(desk: Desk) -> None:
 async def test_the_worker_keeps_the_shell_and_no_message(desk: Desk) -> None:
     """What the browser keeps of this server is the page and its files, never an answer of the API."""
     await desk.pushplus(title="Not for the cache", content="x")
-    inbox = await desk.inbox()
+    inbox = await desk.inbox(service_workers="allow")
     await inbox.page.evaluate("navigator.serviceWorker.ready")
     await inbox.page.reload()
     await inbox.open("Not for the cache")
@@ -178,7 +178,7 @@ async def test_the_page_can_be_installed(desk: Desk) -> None:
 
 async def test_notifications_are_asked_for_by_a_click(desk: Desk) -> None:
     """A page in the background notifies once it may: nobody is asked before he wants it."""
-    inbox = await desk.inbox()
+    inbox = await desk.inbox(service_workers="allow")
     page = inbox.page
     await page.evaluate(
         """() => {

@@ -17,7 +17,16 @@ AT_ONCE_S = 2.0
 STORM = 300
 
 
-@pytest.fixture(params=[pytest.param("nats", marks=pytest.mark.nats), "no-nats"])
+BOTH = pytest.mark.parametrize("pair", [pytest.param("nats", marks=pytest.mark.nats), "no-nats"], indirect=True)
+LATER_WITHOUT = pytest.mark.parametrize(
+    "pair",
+    [pytest.param("nats", marks=pytest.mark.nats), pytest.param("no-nats", marks=pytest.mark.all)],
+    indirect=True,
+)
+"""Without NATS only in ``make test-all``."""
+
+
+@pytest.fixture
 async def pair(
     request: pytest.FixtureRequest, tmp_path: Path, demo_store: DemoStore, cluster: Cluster
 ) -> AsyncIterator[Pair]:
@@ -33,6 +42,7 @@ async def read_until(socket: aiohttp.ClientWebSocketResponse, text: str, within_
             pass
 
 
+@BOTH
 async def test_a_message_accepted_on_one_node_is_read_on_the_other(pair: Pair) -> None:
     """A socket on B gets what A accepted: with NATS at once, without NATS after at most a poll."""
     async with aiohttp.ClientSession() as session:
@@ -43,6 +53,7 @@ async def test_a_message_accepted_on_one_node_is_read_on_the_other(pair: Pair) -
                 await read_until(socket, f"load-{number}", AT_ONCE_S)
 
 
+@LATER_WITHOUT
 async def test_a_storm_of_duplicates_is_one_message(pair: Pair) -> None:
     """R13: 300 requests with one op_id over both nodes store one message and get one answer, to the byte."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=100)) as session:
@@ -54,6 +65,7 @@ async def test_a_storm_of_duplicates_is_one_message(pair: Pair) -> None:
     assert await inbox_texts(pair.a.url) == ["load-storm"]
 
 
+@LATER_WITHOUT
 async def test_load_over_both_nodes_is_complete_and_once(pair: Pair) -> None:
     """Five dialects, both nodes in turn: everything accepted is in the one inbox, once, wherever it is read."""
     load = Load(pair.url, await five(pair.a.url))
@@ -66,6 +78,7 @@ async def test_load_over_both_nodes_is_complete_and_once(pair: Pair) -> None:
     assert on_a == on_b[: len(on_a)]  # what was cut at the end of the load may still have come in between
 
 
+@LATER_WITHOUT
 async def test_a_session_is_ended_on_the_other_node(pair: Pair) -> None:
     """Who signs out on A loses the socket that B holds; presence is one list for both."""
     async with aiohttp.ClientSession() as session:
@@ -96,6 +109,7 @@ async def sockets_of_alice(node: RunningServer, wanted: int) -> None:
             await asyncio.sleep(0.05)
 
 
+@LATER_WITHOUT
 async def test_limits_are_decided_on_the_sum(pair: Pair) -> None:
     """Easemob's calls a second are counted over both nodes: a caller does not double them by asking both."""
     way = await easemob(pair.a.url)
@@ -107,6 +121,7 @@ async def test_limits_are_decided_on_the_sum(pair: Pair) -> None:
     assert {reply.status for reply in replies} == {200, 429}
 
 
+@BOTH
 async def test_a_new_credential_is_known_on_the_other_node(pair: Pair) -> None:
     """A change of the directory on A is seen on B, and a removed one is no longer believed there."""
     async with aiohttp.ClientSession() as session:

@@ -115,6 +115,14 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         BodyTooLarge: it is, or says it is, longer than ``limit`` bytes.
         ClientDisconnect: the caller went away.
     """
+    try:
+        return await _read_up_to(scope, receive, limit)
+    except BodyTooLarge:
+        await discard(receive)
+        raise
+
+
+async def _read_up_to(scope: Scope, receive: Receive, limit: int) -> bytes:
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and int(value) > limit:
             raise BodyTooLarge
@@ -197,7 +205,6 @@ class Router:
                 return endpoint.too_large(request)
             return await handler(request, found[1])
         except BodyTooLarge:
-            await discard(request.receive)
             return endpoint.too_large(request)
         except ClientDisconnect:
             raise

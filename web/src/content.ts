@@ -5,6 +5,7 @@ const WEB = /^https?:\/\//i;
 const OWN_FILE = /^\/f\//;
 const LINK = /https?:\/\/[^\s<>"'，。；！？、（）【】《》「」]+/gi;
 const TRAILING = /[.,;:!?)\]}'"]+$/;
+const PHONE = "(max-width: 760px)";
 const COLOURED = /\b(?:color|background(?:-color)?|bgcolor)\s*[=:]/i;
 
 export interface Piece {
@@ -70,6 +71,8 @@ export interface FrameStyle {
 /** The whole page of the frame: it may run nothing, and reach nothing but pictures once they are asked for. */
 export function framePage(html: string, { isDark, withPictures }: FrameStyle): string {
   const images = withPictures ? `https: data: ${location.origin}` : "data:";
+  // The frame keeps the margins of the reader around it.
+  const [side, size] = window.matchMedia(PHONE).matches ? [18, 16] : [28, 15];
   const [text, link, soft, line] = isDark
     ? ["#e7e9ec", "#ff9a5c", "#1f242b", "#39404a"]
     : ["#1c1f23", "#c2410c", "#f3f4f6", "#dfe3e8"];
@@ -79,9 +82,8 @@ export function framePage(html: string, { isDark, withPictures }: FrameStyle): s
 <style>
 :root{color-scheme:${isDark ? "dark" : "light"}}
 html{overflow-x:hidden;scrollbar-width:thin}
-body{margin:0;padding:4px 28px 24px;font:15px/1.65 Inter,system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif;
+body{margin:0;padding:4px ${side}px 24px;font:${size}px/1.65 Inter,system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif;
 color:${text};overflow-wrap:anywhere}
-@media (max-width:640px){body{padding:4px 18px 20px;font-size:16px}}
 a{color:${link}}img{max-width:100%;height:auto;border-radius:8px}
 pre,code,kbd,samp{font-family:ui-monospace,Menlo,Consolas,"Noto Sans Mono CJK SC",monospace;font-size:.9em}
 code{padding:.1em .35em;border-radius:5px;background:${soft}}

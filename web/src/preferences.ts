@@ -21,6 +21,12 @@ export const language = remembered<Language>(
 );
 export const appearance = remembered<Appearance>("onebell.appearance", ["system", "light", "dark"], "system");
 
+/** How dates are written: the chosen language as the browser's own region writes it. */
+export const region = computed(() => {
+  const base = language.value.slice(0, 2);
+  return navigator.languages.find((one) => one.toLowerCase().startsWith(base)) ?? language.value;
+});
+
 const system = window.matchMedia("(prefers-color-scheme: dark)");
 const systemIsDark = ref(system.matches);
 system.addEventListener("change", (event) => (systemIsDark.value = event.matches));

@@ -19,6 +19,7 @@ from bench.load import scratch
 from bench.nodes import apply, node
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+NOTES = Path(__file__).parent / "NOTES.md"
 PARTS = Path(__file__).parent / "out"
 Rows = list[tuple[str, ...]]
 Fresh = Callable[[], dict[str, str]]
@@ -83,29 +84,41 @@ def machine() -> str:
     )
     return (
         f"{os.cpu_count()} cores ({model}), Linux {platform.release()}, Python {platform.python_version()}, "
-        f"SQLite {sqlite3.sqlite_version}. Load and server share the machine: "
-        "a figure is a ratio to something in the same run."
+        f"SQLite {sqlite3.sqlite_version}, load {os.getloadavg()[2]:.0f} over the last 15 minutes. Load and server share the "
+        "machine, so a ratio to the reference of the same run says more than a figure. Each is the median of three runs "
+        "but for the broadcast to a million."
     )
 
 
+def measured(name: str) -> str:
+    """A section's text, measured in a directory that goes with it."""
+    title, head, measure = SECTIONS[name]
+    print(f"measuring: {title}", flush=True)
+    place = tempfile.mkdtemp(prefix="onebell-bench-")
+    Path(place).chmod(0o755)  # PostgreSQL runs as a user of its own
+    tempfile.tempdir = place
+    try:
+        return f"## {title}\n\n{table(head, measure())}\n"
+    finally:
+        tempfile.tempdir = None
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def write_results() -> None:
+    """All sections that there are, and the notes."""
+    parts = [(PARTS / f"{name}.md") for name in SECTIONS]
+    texts = [part.read_text() for part in (*parts, NOTES) if part.exists()]
+    RESULTS.write_text("\n".join([f"# Results\n\n{machine()}\n", *texts]))
+
+
 def main() -> None:
-    """Measure what is asked for, keep each section's table, and write all that there are."""
+    """Measure what is asked for; each section is written as soon as it is measured."""
     PARTS.mkdir(exist_ok=True)
     for name in sys.argv[1:] or SECTIONS:
-        title, head, measure = SECTIONS[name]
-        print(f"measuring: {title}", flush=True)
-        place = tempfile.mkdtemp(prefix="onebell-bench-")
-        Path(place).chmod(0o755)  # PostgreSQL runs as a user of its own
-        tempfile.tempdir = place
-        text = f"## {title}\n\n{table(head, measure())}\n"
-        shutil.rmtree(place, ignore_errors=True)
-        tempfile.tempdir = None
+        text = measured(name)
         (PARTS / f"{name}.md").write_text(text)
         print(text, flush=True)
-    parts = [(PARTS / f"{name}.md") for name in SECTIONS]
-    body = "\n".join(part.read_text() for part in parts if part.exists())
-    notes = PARTS.parent / "NOTES.md"
-    RESULTS.write_text(f"# Results\n\n{machine()}\n\n{body}" + (f"\n{notes.read_text()}" if notes.exists() else ""))
+        write_results()
 
 
 main()

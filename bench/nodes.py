@@ -61,6 +61,23 @@ def wait_for(url: str) -> None:
     raise TimeoutError(url)
 
 
+def wait_for_port(port: int) -> None:
+    """Until somebody listens there.
+
+    Raises:
+        TimeoutError: nobody does.
+    """
+    ends = time.monotonic() + START_S
+    while time.monotonic() < ends:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise TimeoutError(f"port {port}")
+
+
 class Node:
     """A running onebell."""
 
@@ -117,9 +134,8 @@ def reference(data: Path, latency_ms: float = 0) -> Iterator[str]:
     port = free_port()
     arguments = [str(port), str(data / "reference.db"), str(latency_ms)]
     with running(["-m", "bench.reference", *arguments]):
-        url = f"http://127.0.0.1:{port}"
-        time.sleep(0.5)
-        yield url
+        wait_for_port(port)
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager
@@ -127,5 +143,5 @@ def bare_sockets() -> Iterator[int]:
     """The bare WebSocket server; its port."""
     port = free_port()
     with running(["-m", "bench.bare_sockets", str(port)]):
-        time.sleep(1.0)
+        wait_for_port(port)
         yield port

@@ -20,9 +20,9 @@ RUNS = 3
 RATE = 500
 SECONDS = 4
 LANES = 8
-FRAMES = 50_000
+FRAMES = 25_000
 """Of a burst, over all readers."""
-ALONE = 10
+ALONE = 6
 """Messages that are sent when the one before has reached everybody."""
 PAUSE_S = 0.05
 WARM = 1

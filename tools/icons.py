@@ -22,7 +22,9 @@ def main() -> None:
         for name, (mark, pixels) in ICONS.items():
             page = browser.new_page(viewport={"width": pixels, "height": pixels})
             svg = (ASSETS / mark).read_text()
-            page.set_content(f"<style>*{{margin:0}}svg{{display:block;width:{pixels}px;height:{pixels}px}}</style>{svg}")
+            page.set_content(
+                f"<style>*{{margin:0}}svg{{display:block;width:{pixels}px;height:{pixels}px}}</style>{svg}"
+            )
             page.screenshot(path=ASSETS / name, omit_background=True)
             page.close()
         browser.close()

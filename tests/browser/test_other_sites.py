@@ -37,8 +37,8 @@ async def test_another_site_changes_nothing(desk: Desk) -> None:
     )
     said = await page.evaluate(
         """async own => {
-            const call = (path, method, body) =>
-                fetch(own + path, {method, body, credentials: 'include'}).then(answer => answer.status, () => 'refused');
+            const call = (path, method, body) => fetch(own + path, {method, body, credentials: 'include'})
+                .then(answer => answer.status, () => 'refused');
             const socket = new WebSocket(own.replace('http', 'ws') + '/api/v1/inbox/ws?after=0');
             const told = new Promise(done => {
                 socket.onmessage = () => done('told');

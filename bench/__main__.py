@@ -84,9 +84,9 @@ def machine() -> str:
     )
     return (
         f"{os.cpu_count()} cores ({model}), Linux {platform.release()}, Python {platform.python_version()}, "
-        f"SQLite {sqlite3.sqlite_version}, load {os.getloadavg()[2]:.0f} over the last 15 minutes. Load and server share the "
-        "machine, so a ratio to the reference of the same run says more than a figure. Each is the median of three runs "
-        "but for the broadcast to a million."
+        f"SQLite {sqlite3.sqlite_version}, load average {os.getloadavg()[2]:.0f} (15 minutes). Load and server share "
+        "the machine: a ratio to the reference of the same run says more than a figure. Each figure is the median of "
+        "three runs, but for the broadcast to a million."
     )
 
 

@@ -9,7 +9,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8080
 WEB := src/onebell/console/web
 SERVERS := $(VENV)/servers.ok
-WORKERS ?= 4
+WORKERS ?= 3
 
 .PHONY: run test test-all check bench web setup lock clean
 

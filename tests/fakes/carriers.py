@@ -34,6 +34,12 @@ class FakeCarrier:
         """Addresses in the order of the calls."""
         return [address.value for batch in self.batches for address in batch.addresses]
 
+    async def called(self, times: int) -> None:
+        """Wait until so many calls have come in."""
+        async with asyncio.timeout(30):
+            while len(self.batches) < times:
+                await asyncio.sleep(0.002)
+
     async def open(self) -> None:
         self.is_open = True
 

@@ -57,9 +57,10 @@ def free_port() -> int:
 class Cluster:
     """A PostgreSQL server on loopback, with a migrated database that tests copy."""
 
-    def __init__(self, programs: Path, place: Path) -> None:
+    def __init__(self, programs: Path, place: Path, fsync: str = "off") -> None:
         self._programs = programs
         self._place = place
+        self._fsync = fsync
         self._user = _user()
         self._numbers = count(1)
         self.port = free_port()
@@ -82,8 +83,9 @@ class Cluster:
             "unix_socket_directories=",
             "max_connections=200",
             "deadlock_timeout=50ms",
+            f"fsync={self._fsync}",
         )
-        options = f"-F -p {self.port} " + " ".join(f"-c {setting}" for setting in settings)
+        options = f"-p {self.port} " + " ".join(f"-c {setting}" for setting in settings)
         self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self._place / "log"), "-o", options, "start")
 
     def stop(self, mode: str = "fast") -> None:
@@ -143,13 +145,13 @@ class Cluster:
 
 
 @contextmanager
-def postgres_cluster() -> Iterator[Cluster]:
-    """A running cluster; skips when the server programs are missing."""
+def postgres_cluster(fsync: str = "off") -> Iterator[Cluster]:
+    """A running cluster; skips when the server programs are missing. Tests need not sync, benches do."""
     programs = _programs()
     if programs is None:
         missing("PostgreSQL's server programs are not installed (apt-get install postgresql)")
     place = Path(tempfile.mkdtemp(prefix="onebell-pg-"))
-    cluster = Cluster(programs, place)
+    cluster = Cluster(programs, place, fsync)
     try:
         cluster.create()
         yield cluster

@@ -88,6 +88,11 @@ class Node:
         self.data = data
         self.started_s = started_s
 
+    def cpu_s(self) -> float:
+        """Processor time of all its threads so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def memory_mib(self) -> float:
         """Resident memory now."""
         return _status(self.pid, "VmRSS") / 1024
@@ -129,13 +134,14 @@ def node(data: Path, environment: dict[str, str] | None = None) -> Iterator[Node
 
 
 @contextmanager
-def reference(data: Path, latency_ms: float = 0) -> Iterator[str]:
-    """The bare reference; its URL."""
+def reference(data: Path, latency_ms: float = 0) -> Iterator[Node]:
+    """The bare reference."""
     port = free_port()
     arguments = [str(port), str(data / "reference.db"), str(latency_ms)]
-    with running(["-m", "bench.reference", *arguments]):
+    began = time.monotonic()
+    with running(["-m", "bench.reference", *arguments]) as process:
         wait_for_port(port)
-        yield f"http://127.0.0.1:{port}"
+        yield Node(f"http://127.0.0.1:{port}", port, process.pid, data, time.monotonic() - began)
 
 
 @contextmanager

@@ -157,7 +157,7 @@ class PlainCycle(RequestResponseCycle):
                 await write_whole(self, answer.status, answer.headers, answer.body)
                 return
         except Exception:
-            log.exception("answer_failed", path=scope["raw_path"])
+            log.exception("answer_failed", method=scope["method"])
             self._unfold()
             await self.send_500_response()
             return

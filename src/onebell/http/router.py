@@ -209,10 +209,11 @@ class Router:
         except ClientDisconnect:
             raise
         except StoreUnavailable as error:
-            log.warning("store_unavailable", area=area, path=request.path.decode(), error=str(error))
+            # Paths hold tokens and keys (``/send/{token}``): they never reach a log.
+            log.warning("store_unavailable", area=area, method=request.method, error=str(error))
             return endpoint.failed(request, error)
         except Exception as error:
-            log.exception("request_failed", area=area, path=request.path.decode())
+            log.exception("request_failed", area=area, method=request.method)
             return endpoint.failed(request, error)
 
     async def _open_socket(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -32,7 +32,9 @@ WAITING = 8_192
 PATIENCE_S = 5.0
 """How long a repeat waits for the first request with its idempotency key (RELIABILITY R13)."""
 JOBS = 2
-"""Batches handed to the store at once: one that runs and one that fills up behind it."""
+"""Batches handed to the store at once, on an engine with several writers. SQLite's one writer gets the next batch when
+the last one is answered: it is fuller then, and a batch's own cost weighs more than the pause (measured: 106 -> 96 us
+of CPU per message)."""
 PATIENT_JOBS = 2
 """Submissions that wait for somebody's row lock at once: they must not take all writers from the others."""
 
@@ -68,6 +70,7 @@ class BatchWriter:
         self._scribe = Scribe(database.dialect, mint, clock)
         self._waiting: deque[_Place] = deque()
         self._jobs = 0
+        self._most_jobs = min(JOBS, database.writers)
         self._patient: deque[_Place] = deque()
         self._patient_jobs = 0
 
@@ -88,7 +91,7 @@ class BatchWriter:
         return await place.future
 
     def _go_on(self) -> None:
-        if self._waiting and self._jobs < JOBS:
+        if self._waiting and self._jobs < self._most_jobs:
             self._jobs += 1
             self._hand_over(_Batch(self))
 

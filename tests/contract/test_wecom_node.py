@@ -372,6 +372,31 @@ async def test_case_42_a_disabled_bot(node: DialectNode) -> None:
     assert is_error(await text(node), 93004, "robot is disabled")
 
 
+async def test_what_a_key_opened_is_forgotten_with_a_change(node: DialectNode) -> None:
+    """A bot that has just sent loses its chats, and then its switch, before its next message."""
+    assert (await text(node, chatid="wrG1")).body == OK
+    assert (await text(node, chatid="wrG1")).body == OK
+
+    await apply(node, bots=[{"key": K1, "name": "B1", "groups": ["wrG2"]}])
+    assert is_error(await text(node, chatid="wrG1"), 93008, "robot not in chat")
+    assert (await text(node)).body == OK
+    credential = await node.context.lookups.credential("wecom", "bot", K1)
+    assert credential is not None
+    await node.context.store.credentials.disable(credential.space, credential.id)
+    assert is_error(await text(node), 93004, "robot is disabled")
+
+    assert await reached(node) == {"zhangsan": ["wrG1"] * 2, "lisi": ["wrG1"] * 2, "wangwu": ["wrG2"]}
+
+
+async def test_debug_calls_are_no_others(node: DialectNode) -> None:
+    """A call with ``debug=1`` counts as one, however often the same key called without."""
+    for number in range(7):
+        assert (await text(node, f"plain {number}")).body == OK
+    answers = [await send(node, K1, "&debug=1", msgtype="text", text={"content": f"{n}"}) for n in range(6)]
+
+    assert [answer.json["errcode"] for answer in answers] == [0] * 5 + [45009]
+
+
 async def test_case_7_length_is_a_setting(node: DialectNode) -> None:
     """Texts of 2048 bytes are taken, longer ones where the server is set so."""
     assert (await text(node, "中" * 682 + "ab")).body == OK

@@ -25,3 +25,11 @@ def test_random_ids_share_nothing() -> None:
 
     assert len({one[:12] for one in made}) == len({one[12:] for one in made}) == 1_000
     assert all(ids.HEX32.match(one) for one in made)
+
+
+def test_wecom_ids_are_of_the_documented_form() -> None:
+    """Two letters and 30 of the 64 characters, each of which turns up (sheet wecom §1)."""
+    made = [ids.wecom_id("bp") for _ in range(1_000)]
+
+    assert all(ids.WECOM_ID.match(one) for one in made)
+    assert len(set("".join(one[2:] for one in made))) == 64

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from onebell.core.context import Context
+import msgspec
+
+from onebell.core.context import ANY_SPACE, Context
 from onebell.core.events import CallbackRequest, CallbackSchedule, Event
 from onebell.dialects.base import CallbackAnswer, Route
 from onebell.dialects.wecom import answer
@@ -16,6 +18,15 @@ from onebell.dialects.wecom.targets import targets_of
 from onebell.http.exchange import Answer, Request
 
 BODY_BYTES = 4 * 1024 * 1024
+QUERY_KEPT = 256
+"""Bytes of a query that is remembered."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What the query of a call says."""
+
+    bot: Bot
+    is_debug: bool
 
 
 class WeCom:
@@ -65,14 +76,27 @@ class WeCom:
 
     async def _take(self, request: Request, told: Read) -> None:
         # The order of the checks is the service's (sheet §2.1).
-        query = dict(reversed(request.query_pairs()))
-        bot = await self._bot(query.get("key", ""))
-        await self._rates.count_call(bot, is_debug=query.get("debug") == "1")
+        asked = self._known(request) or await self._opened(request)
+        bot = asked.bot
+        await self._rates.count_call(bot, is_debug=asked.is_debug)
         with self._rates.only_once(bot, request.body):
             fields = checked(told.body, bot.text_bytes)
             targets = await targets_of(self._context.lookups, bot, told.body)
             targets = await self._rates.admit(bot, targets)
             await self._submitter.submit(bot, told, fields, targets)
+
+    def _known(self, request: Request) -> Asked | None:
+        asked: Asked | None = self._context.lookups.shelf(ANY_SPACE).get((self.name, request.query), None)
+        return asked
+
+    async def _opened(self, request: Request) -> Asked:
+        """What a query asks for; good ones are kept, so that the next call of a script finds its bot in one look."""
+        shelf = self._context.lookups.shelf(ANY_SPACE)
+        query = dict(reversed(request.query_pairs()))
+        asked = Asked(await self._bot(query.get("key", "")), query.get("debug") == "1")
+        if len(request.query) <= QUERY_KEPT:
+            shelf.put((self.name, request.query), asked)
+        return asked
 
     async def _bot(self, key: str) -> Bot:
         credential = await self._context.lookups.credential("wecom", "bot", key) if key else None

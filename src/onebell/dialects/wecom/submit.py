@@ -48,13 +48,13 @@ class Submitter:
         """
         body, lookups = told.body, self._context.lookups
         mentions = await mentions_of(lookups, bot.space, body, targets)
-        sender = await lookups.party(bot.space, PartyKind.BOT, bot.party)
-        audience = await self._audience(bot, sender, body, targets)
+        sender = lookups.shelf(bot.space).get(("wecom", "sender", bot.id), None) or await self._sender(bot)
+        audience = await self._audience(bot, sender.party, body, targets)
         submission = Submission(
             space=bot.space,
             dialect="wecom",
             public_id=self._public_id(targets),
-            sender=Sender(party=sender, kind=PartyKind.BOT, name=bot.name),
+            sender=sender,
             audience=audience,
             parts=(await self._part(bot, told, checked, mentions),),
             credential=bot.id,
@@ -63,6 +63,13 @@ class Submitter:
             extra=_extra(targets),
         )
         await self._context.accept(submission)
+
+    async def _sender(self, bot: Bot) -> Sender:
+        shelf = self._context.lookups.shelf(bot.space)
+        party = await self._context.lookups.party(bot.space, PartyKind.BOT, bot.party)
+        sender = Sender(party=party, kind=PartyKind.BOT, name=bot.name)
+        shelf.put(("wecom", "sender", bot.id), sender)
+        return sender
 
     def _public_id(self, targets: Targets) -> str:
         return ids.wecom_id("bp") if targets.blackboards else ids.public_hex32(self._context.clock.now_ms())

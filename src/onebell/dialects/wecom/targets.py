@@ -17,6 +17,9 @@ CHATIDS = 100
 IDS_READ = 10_000
 """Ids of a joined list that are looked at, doubles counted; what follows is one id that nobody has."""
 
+CHATID_KEPT = 256
+"""Characters of a ``chatid`` whose targets are remembered."""
+
 _ON_BLACKBOARDS = frozenset({"text", "markdown", "image"})
 _GROUPS = (FeedKind.GROUP,)
 _BLACKBOARDS = (FeedKind.BLACKBOARD,)
@@ -76,13 +79,23 @@ async def targets_of(lookups: Lookups, bot: Bot, body: Body) -> Targets:
         Rejected: too many ids, or none of them is good.
     """
     chatid = body.chatid.strip()
+    shelf, name = lookups.shelf(bot.space), ("wecom", "targets", bot.id, chatid, body.msgtype)
+    targets: Targets | None = shelf.get(name, None)
+    if targets is None:
+        targets = await _found(lookups, bot, chatid, body.msgtype)
+        if len(chatid) <= CHATID_KEPT:
+            shelf.put(name, targets)
+    return targets
+
+
+async def _found(lookups: Lookups, bot: Bot, chatid: str, msgtype: str) -> Targets:
     kinds = _BROADCAST.get(chatid)
     if kinds is not None:
-        return await _broadcast(lookups, bot, kinds, body.msgtype)
+        return await _broadcast(lookups, bot, kinds, msgtype)
     chatids = tuple(dict.fromkeys(_ids(chatid)))
     if len(chatids) > CHATIDS:
         raise Rejected(answer.too_many("chatid", CHATIDS))
-    return (await _named(lookups, bot, chatids, body.msgtype)).some()
+    return (await _named(lookups, bot, chatids, msgtype)).some()
 
 
 async def _broadcast(lookups: Lookups, bot: Bot, kinds: Sequence[FeedKind], msgtype: str) -> Targets:

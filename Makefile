@@ -29,6 +29,7 @@ check: setup
 	@$(PY) -m tools.check_web
 
 bench: setup web $(SERVERS)
+	@bash tools/apt.sh wrk
 	@$(PY) -m bench
 
 setup: $(VENV)/ok

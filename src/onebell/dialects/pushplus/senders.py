@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from onebell.core.context import Context
+from onebell.core.context import ANY_SPACE, Context
 from onebell.core.directory import Credential, Person, Space
 from onebell.dialects.pushplus.answer import Fault, Rejected
 from onebell.dialects.pushplus.limits import PROFILES, Counters, Profile
@@ -75,10 +75,19 @@ class Senders:
 
     async def find(self, token: str, kinds: tuple[str, ...]) -> SenderInfo | None:
         """The owner of a valid token of one of these kinds."""
+        shelf = self._lookups.shelf(ANY_SPACE)
+        sender: SenderInfo | None = shelf.get((NAME, kinds, token), None)
+        if sender is None:
+            sender = await self._found(token, kinds)
+            if sender is not None:
+                shelf.put((NAME, kinds, token), sender)
+        return sender if sender is not None and self._is_valid(sender.credential) else None
+
+    async def _found(self, token: str, kinds: tuple[str, ...]) -> SenderInfo | None:
         for kind in kinds:
             credential = await self._lookups.credential(NAME, kind, token)
             if credential is not None:
-                return await self._owner(credential) if self._is_valid(credential) else None
+                return await self._owner(credential)
         return None
 
     async def default(self, sender: SenderInfo) -> Default:

@@ -88,6 +88,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.timeout(300)  # a dozen processes
 async def test_the_life_of_a_space(desk: Desk, file: Path) -> None:
     """apply, person, token, send, doctor: the same with and without a running server."""
     refused = await desk.run("apply", str(file))
@@ -103,18 +104,15 @@ async def test_the_life_of_a_space(desk: Desk, file: Path) -> None:
 
     added = ("person", "add", "carol", "--name", "Carol", "--email", "carol@example.test", "--password", "p4ssword!")
     assert await desk.ok(*added) == "+ person carol\n"
-    assert (await desk.run(*added)).status == 1
     people = await desk.ok("person", "list")
     assert [line.split("\t")[0] for line in people.splitlines()] == ["alice", "bob", "carol"]
     assert await desk.ok("person", "remove", "carol") == "- person carol\n"
-    assert (await desk.run("person", "remove", "carol")).status == 1
 
     token = (await desk.ok("token", "create", "--name", "ci", "--scope", "send")).strip()
     assert token.startswith("ob_")
-    assert (await desk.run("token", "create", "--name", "ci", "--scope", "everything")).status == 1
     sent = await desk.ok("send", "--to", "alice", "--to", "bob", "--title", "load-cli", "hello")
     assert sent.strip()
-    unknown = await desk.run("send", "--to", "nobody", "hello")
+    unknown = await desk.run("send", "--to", "nobody", "hello")  # a refusal: one line, status 1
     assert (unknown.status, unknown.out) == (1, "")
     assert "nobody has the uid nobody" in unknown.err
     assert "Traceback" not in unknown.err

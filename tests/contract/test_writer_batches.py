@@ -180,6 +180,8 @@ async def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
     )
     stored = await database.read(count(message))
     shrunk.clear()
+    # The writer may have opened its file anew meanwhile, still within the small disk.
+    await database.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count=1073741823"))
     after = await node.writer.accept(node.item(100, parts=big))
 
     assert all(isinstance(result, StoreUnavailable) for result in full)

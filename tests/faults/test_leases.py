@@ -143,6 +143,7 @@ async def test_what_was_in_flight_at_a_kill_is_delivered(tmp_path: Path) -> None
     check(gate.letters(), titles, "kill -9, mail")
 
 
+@pytest.mark.all
 @pytest.mark.postgres
 async def test_a_frozen_node_is_taken_over(tmp_path: Path, cluster: Cluster) -> None:
     """SIGSTOP: the other node finishes when the leases have ended; the first one's late results change nothing."""

@@ -5,10 +5,15 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 from tests.engines import Cluster, postgres_cluster
 from tests.running import DemoStore, RunningServer, running
 from tests.two_nodes import round_robin, running_pair
+
+# The same examples in every run, and no deadline: a busy machine must not decide over a commit.
+hypothesis.settings.register_profile("onebell", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("onebell")
 
 ALL = os.environ.get("ONEBELL_TEST_ALL") == "1"
 NO_SKIPS = os.environ.get("CI") == "true"

@@ -9,6 +9,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8080
 WEB := src/onebell/console/web
 SERVERS := $(VENV)/servers.ok
+CLIENTS := tests/clients/node_modules/.package-lock.json
 WORKERS ?= 3
 
 .PHONY: run test test-all check bench web setup lock clean
@@ -16,10 +17,10 @@ WORKERS ?= 3
 run: setup web
 	@$(PY) -m onebell serve --demo --host $(HOST) --port $(PORT) --data $(DATA)
 
-test: setup web $(SERVERS)
+test: setup web $(SERVERS) $(CLIENTS)
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not all" tests
 
-test-all: setup web $(SERVERS)
+test-all: setup web $(SERVERS) $(CLIENTS)
 	@ONEBELL_TEST_ALL=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal tests
 
 check: setup
@@ -44,6 +45,9 @@ $(VENV)/ok: requirements/dev.txt pyproject.toml
 # What tests need beyond Python: installed when it may be, else those tests are skipped in one clear line.
 $(SERVERS): tools/apt.sh
 	@bash tools/apt.sh chromium fonts-noto-cjk postgresql nats-server && touch $@ || true
+
+$(CLIENTS): tests/clients/package.json tests/clients/package-lock.json | setup
+	@bash tools/test-clients.sh
 
 web: $(WEB)/index.html
 

@@ -9,6 +9,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8080
 WEB := src/onebell/console/web
 SERVERS := $(VENV)/servers.ok
+MSYNC := src/onebell/dialects/easemob/msync/msync_pb2.py
 CLIENTS := tests/clients/node_modules/.package-lock.json
 WORKERS ?= 3
 
@@ -33,7 +34,7 @@ bench: setup web $(SERVERS)
 	@bash tools/apt.sh wrk
 	@$(PY) -m bench
 
-setup: $(VENV)/ok
+setup: $(VENV)/ok $(MSYNC)
 
 # A bare Debian has no ensurepip; its package python3-venv brings it.
 $(VENV)/ok: requirements/dev.txt pyproject.toml
@@ -41,6 +42,9 @@ $(VENV)/ok: requirements/dev.txt pyproject.toml
 	@$(PY) -m pip install --quiet --require-hashes -r requirements/dev.txt
 	@$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+$(MSYNC): $(MSYNC:_pb2.py=.proto) hatch_build.py | $(VENV)/ok
+	@$(PY) hatch_build.py
 
 # What tests need beyond Python: installed when it may be, else those tests are skipped in one clear line.
 $(SERVERS): tools/apt.sh

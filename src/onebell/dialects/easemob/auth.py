@@ -36,6 +36,9 @@ class Caller:
     user: str  # account name; empty = an app token
 
 
+AN_APP = Caller(user="")
+
+
 class _Dynamic(msgspec.Struct):
     """What a dynamic user token holds."""
 

@@ -18,6 +18,7 @@ from onebell.store.inbox import Inbox
 from onebell.store.inbox_changes import InboxChanges
 from onebell.store.keeping import Keeping
 from onebell.store.messages import Messages
+from onebell.store.numbers import Numbers
 from onebell.store.people import People
 from onebell.store.plans import Plans
 from onebell.store.prepared import Box, Expansion, Prepared, Timer, Wait
@@ -48,6 +49,7 @@ class Store:
     feeds: Feeds
     credentials: Credentials
     records: Records
+    numbers: Numbers
     carrier_accounts: CarrierAccounts
     targets: Targets
     accounts: Accounts
@@ -79,6 +81,7 @@ def build_store(db: Database, changes: Changes) -> Store:
         feeds=Feeds(changes),
         credentials=Credentials(changes),
         records=Records(changes),
+        numbers=Numbers(db),
         carrier_accounts=CarrierAccounts(changes),
         targets=Targets(changes),
         accounts=Accounts(changes),

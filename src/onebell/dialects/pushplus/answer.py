@@ -74,24 +74,47 @@ class Rejected(Exception):
         super().__init__(self.text)
 
 
+_INVALID = "服务端验证错误"
+
+
 class OpenFault(Enum):
-    """What the open API refuses: code, ``msg``, ``data`` (§2)."""
+    """What the open API refuses: code, ``msg``, ``data`` (§2); ``{}`` in data is where a name is inserted."""
 
     UNAUTHORIZED = (401, "请求未授权", None)
     TOKEN_UNKNOWN = (903, "无效的用户令牌", None)
     NOT_YOURS = (805, "无权查看", None)
-    NOT_BUILT = (999, "服务端验证错误", "暂不支持")
-    NO_MESSAGE = (999, "服务端验证错误", "消息不存在")
-    NOT_JSON = (999, "服务端验证错误", "请求内容不是合法的JSON格式")
+    NOT_BUILT = (999, _INVALID, "暂不支持")
+    NOT_JSON = (999, _INVALID, "请求内容不是合法的JSON格式")
+    ABSENT = (999, _INVALID, "{}不能为空")
+    MALFORMED = (999, _INVALID, "{}格式不正确")
+    NO_MESSAGE = (999, _INVALID, "消息不存在")
+
+    @property
+    def answer(self) -> Answer:
+        """HTTP 200 with the three keys, nothing inserted."""
+        return _answer(*self.value)
+
+
+class OpenRefused(Exception):
+    """A call of the open API is refused with this service's own words."""
+
+    def __init__(self, fault: OpenFault, insert: object = "") -> None:
+        self.code, self.msg, reason = fault.value
+        self.data = reason.format(insert) if reason else None
+        super().__init__(self.data or self.msg)
 
     @property
     def answer(self) -> Answer:
         """HTTP 200 with the three keys."""
-        return _answer(*self.value)
+        return _answer(self.code, self.msg, self.data)
 
 
 NO_RECIPIENT = "无用户接收消息"
 """Why a message that reached nobody failed (§1.6)."""
+
+EDITED = "修改成功"
+DELETED = "删除成功"
+"""``data`` of changes that answer with words."""
 
 _ACCEPTED = "请求成功"
 _DONE = "执行成功"
@@ -147,6 +170,11 @@ def batch_rejected(why: Rejected, channel: str) -> BatchItem:
 def found(data: object) -> Answer:
     """The open API's success."""
     return _answer(200, _ACCEPTED, data)
+
+
+def done(data: object = None) -> Answer:
+    """The open API's success where the sheet's table has a †."""
+    return _answer(200, _DONE, data)
 
 
 def unexpected() -> Answer:

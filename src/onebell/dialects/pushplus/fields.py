@@ -60,6 +60,22 @@ def read(request: Request, path_token: bytes = b"") -> Fields:
     return _fields({**url, **_body_values(request, url)})
 
 
+def document(request: Request) -> dict[str, Any]:
+    """The body as an object, read as leniently as ``/send`` reads it; empty when there is no body.
+
+    Raises:
+        NotJson: it is neither an object nor a form.
+    """
+    if not request.body.strip():
+        return {}
+    if _media_type(request) in _FORMS and not request.body.lstrip().startswith(b"{"):
+        return dict(_form_pairs(request))
+    value = loads(request.body)
+    if not isinstance(value, dict):
+        raise NotJson("not an object")
+    return value
+
+
 def text_of(value: object) -> str:
     """A JSON value as the text it stands for; null and blank = empty; objects and arrays compact."""
     match value:

@@ -1,41 +1,26 @@
-"""The open API: access keys, and what is built of the rest (sheet pushplus §2)."""
+"""The open API's door: access keys, and who gets in with one (sheet pushplus §2). The calls are in ``manage``."""
 
 import hmac
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 
-from onebell.clock import shanghai_text
 from onebell.core.context import Context
-from onebell.core.sent import SentMessage
-from onebell.dialects.pushplus import answer
-from onebell.dialects.pushplus.answer import NO_RECIPIENT, OpenFault
-from onebell.dialects.pushplus.callback import FAILED, SENT
-from onebell.dialects.pushplus.fields import text_of
-from onebell.dialects.pushplus.lenient import NotJson, loads
+from onebell.dialects.pushplus import answer, fields, manage
+from onebell.dialects.pushplus.answer import OpenFault, OpenRefused
+from onebell.dialects.pushplus.lenient import NotJson
+from onebell.dialects.pushplus.manage.call import Call
 from onebell.dialects.pushplus.senders import ACCOUNT_KEY, NAME, SenderInfo, Senders
 from onebell.http.exchange import Answer, Request
-from onebell.ids import HEX32, hex32
+from onebell.ids import hex32
 
 KEY_LIFE_S = 7200
 OVERLAP_S = 300
 """How long a replaced access key still works."""
 
-SENDING = 1  # status 发送中
-
-_Call = Callable[[Request, SenderInfo], Awaitable[Answer]]
-
 
 class _AccessKey(msgspec.Struct, rename="camel"):
     access_key: str
     expires_in: int
-
-
-class _Result(msgspec.Struct, rename="camel"):
-    status: int
-    error_message: str
-    update_time: str
 
 
 class OpenApi:
@@ -44,20 +29,17 @@ class OpenApi:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._senders = Senders(context)
-        self._calls: dict[tuple[str, str], _Call] = {
-            ("GET", "message/sendMessageResult"): self._send_message_result,
-            ("GET", "user/token"): self._user_token,
-        }
 
     async def access_key(self, request: Request, _in_path: tuple[str, ...]) -> Answer:
         """``getAccessKey``: by user token and secretKey; a message token never gets one."""
-        body = _object(request.body)
-        if body is None:
+        try:
+            body = fields.document(request)
+        except NotJson:
             return OpenFault.NOT_JSON.answer
-        sender = await self._senders.find(text_of(body.get("token")).strip(), ("user",))
+        sender = await self._senders.find(fields.text_of(body.get("token")).strip(), ("user",))
         if sender is None:
             return OpenFault.TOKEN_UNKNOWN.answer
-        if not await self._knows_secret(sender, text_of(body.get("secretKey"))):
+        if not await self._knows_secret(sender, fields.text_of(body.get("secretKey"))):
             return OpenFault.UNAUTHORIZED.answer
         return answer.found(await self._issue(sender))
 
@@ -66,8 +48,16 @@ class OpenApi:
         sender = await self._senders.find(request.text_header(b"access-key").strip(), ("access",))
         if sender is None:
             return OpenFault.UNAUTHORIZED.answer
-        call = self._calls.get((request.method, in_path[0].rstrip("/")))
-        return await call(request, sender) if call else OpenFault.NOT_BUILT.answer
+        methods = manage.methods_of(in_path[0].rstrip("/"))
+        if methods is None:
+            return answer.no_route()
+        handler = methods.get(request.method)
+        if handler is None:
+            return answer.wrong_method(tuple(methods))
+        try:
+            return await handler(Call(self._context, sender, request))
+        except OpenRefused as why:
+            return why.answer
 
     async def _knows_secret(self, sender: SenderInfo, shown: str) -> bool:
         record = await self._context.lookups.record(sender.space.id, NAME, "account", ACCOUNT_KEY, sender.person.id)
@@ -86,32 +76,3 @@ class OpenApi:
             old_until=now_ms + OVERLAP_S * 1000,
         )
         return _AccessKey(key, KEY_LIFE_S)
-
-    async def _user_token(self, _request: Request, sender: SenderInfo) -> Answer:
-        owned = await self._context.lookups.credentials(sender.space.id, NAME, "user", sender.person.id)
-        return answer.found(owned[0].value if owned else "")
-
-    async def _send_message_result(self, request: Request, sender: SenderInfo) -> Answer:
-        code = request.query_value("shortCode") or ""
-        found = await self._context.store.pushplus.message(code) if HEX32.match(code) else None
-        if found is None or found.space != sender.space.id:
-            return OpenFault.NO_MESSAGE.answer
-        if found.sender != sender.person.id:
-            return OpenFault.NOT_YOURS.answer
-        return answer.found(_result(found))
-
-
-def _result(found: SentMessage) -> _Result:
-    if not found.finished_at:
-        return _Result(SENDING, "", shanghai_text(found.created_at))
-    if found.is_reached:
-        return _Result(SENT, "", shanghai_text(found.finished_at))
-    return _Result(FAILED, found.why or NO_RECIPIENT, shanghai_text(found.finished_at))
-
-
-def _object(body: bytes) -> dict[str, Any] | None:
-    try:
-        value = loads(body)
-    except NotJson:
-        return None
-    return value if isinstance(value, dict) else None

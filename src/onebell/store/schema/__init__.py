@@ -21,7 +21,7 @@ from onebell.store.schema.carriers import (
 )
 from onebell.store.schema.columns import Packed, metadata
 from onebell.store.schema.feeds import device, device_position, feed, mailbox, member
-from onebell.store.schema.files import audit, file, file_chunk, node, record, setting
+from onebell.store.schema.files import audit, file, file_chunk, node, record, setting, shown_number
 from onebell.store.schema.limits import counter, credential, credential_lookup, guard, plan, session
 from onebell.store.schema.messages import entry, expansion, idempotency, interaction, message, public_id
 from onebell.store.schema.people import account, address, attribute, party, person, route, space, tag
@@ -67,6 +67,7 @@ __all__ = [
     "route",
     "session",
     "setting",
+    "shown_number",
     "space",
     "tag",
     "target",

@@ -47,6 +47,15 @@ record = table(  # a dialect's own configuration objects (webhook codes, strateg
     sa.UniqueConstraint("space_id", "dialect", "kind", "owner_id", "key", name="record_by_key"),
 )
 
+shown_number = table(  # small numbers that an API shows for objects of ours (store/numbers.py)
+    "shown_number",
+    space_id(),
+    key("kind"),
+    sa.Column("no", Big, primary_key=True, autoincrement=False),
+    text("object"),  # id of the row, or several joined by ":"
+    sa.UniqueConstraint("space_id", "kind", "object", name="number_of_object"),
+)
+
 setting = table(
     "setting",
     space_id(),

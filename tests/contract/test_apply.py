@@ -446,6 +446,30 @@ async def test_a_nameless_credential_is_its_value(home: Space):
     assert await home.lookups.credential("wecom", "bot", "one") is None
 
 
+async def test_a_credential_between_two_people_is_theirs(home: Space):
+    """Owner and holder tell it apart: another value renews it, also the one that they got elsewhere; it goes with
+    either of them."""
+    pair = f'{TOKEN}owner = "alice"\nholder = "bob"\n'
+    await home.apply(ALICE + BOB + f'{pair}value = "one"\n')
+    alice, bob = (await home.person("alice")).id, (await home.person("bob")).id
+    made = await home.lookups.credential("wecom", "bot", "one")
+    assert made is not None
+    assert (made.owner, made.holder) == (alice, bob)
+
+    await home.apply(ALICE + BOB + f'{pair}value = "two"\n')
+    assert await home.lookups.credential("wecom", "bot", "one") is None
+    found = await home.lookups.credential("wecom", "bot", "two")
+    assert found is not None
+    assert found.id == made.id
+
+    await home.store.credentials.issue(home.id, "wecom", "bot", "back", owner=bob, holder=alice)
+    await home.apply(ALICE + BOB + f'{pair}value = "two"\n{TOKEN}owner = "bob"\nholder = "alice"\nvalue = "new"\n')
+    assert await home.lookups.credential("wecom", "bot", "back") is None
+
+    await home.store.people.remove(home.id, bob)
+    assert await home.lookups.credentials(home.id, "wecom", "bot") == []
+
+
 async def test_a_chosen_password_follows_the_file(home: Space, vault: ServerVault):
     """It is found by its name, belongs to the feed, and is hashed anew only when it differs."""
     text = FEED + TOKEN + 'name = "chan"\npassword = "{}"\nfeed = ["group", "", "g"]\n'

@@ -174,7 +174,7 @@ async def test_pushplus(report: Report, lookups: CachedLookups):
         token = await lookups.credential("pushplus", "friend", friend["token"])
         assert token is not None
         assert await uid_of(lookups, space, token.owner) == friend["friend"]
-        assert token.settings["of"] == friend["owner"]
+        assert await uid_of(lookups, space, token.holder) == friend["owner"]
     for webhook in table["webhooks"]:
         owner = await id_of(lookups, space, webhook["owner"])
         record = await lookups.record(space, "pushplus", "webhook", webhook["code"], owner)

@@ -51,7 +51,7 @@ def test_the_example_becomes_objects():
             kind="friend",
             value="5813c18bb0fa462789028312dae30224",
             owner="bob",
-            settings={"of": "alice"},
+            holder="alice",
         ),
         WantedRecord(dialect="pushplus", kind="webhook", key="pushplus", owner="alice", data={"carrier": "team-bot"}),
         WantedRecord(
@@ -87,6 +87,11 @@ def test_unknown_keys_and_values_are_refused(change):
         ({"users": [{"person": "a", "token": TOKEN.upper()}]}, r"pushplus.users\[0\].token"),
         ({"users": [{"person": p, "token": TOKEN} for p in "ab"]}, r"pushplus.users\[1\].token"),
         ({"friends": [{"owner": "a", "friend": "b", "token": "x"}]}, r"pushplus.friends\[0\].token"),
+        (
+            {"friends": [{"owner": o, "friend": "b", "token": t * 32} for o, t in (("a", "1"), ("A", "2"))]},
+            r"pushplus.friends\[1\]",
+        ),
+        ({"friends": [{"owner": "a", "friend": "A", "token": TOKEN}]}, r"pushplus.friends\[0\].friend"),
         ({"topics": [{"code": "x", "owner": o} for o in ("a", "A")]}, r"pushplus.topics\[1\].code"),
         ({"webhooks": [{"code": " ", "owner": "a", "carrier": "c"}]}, r"pushplus.webhooks\[0\].code"),
     ],

@@ -87,6 +87,7 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool
     expires_at: int
     created_at: int
+    holder: int = 0  # the only person who may show it; 0 = whoever knows it
 
     def __repr__(self) -> str:
         """Without what is secret."""

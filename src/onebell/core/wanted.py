@@ -78,6 +78,7 @@ class WantedCredential(msgspec.Struct, frozen=True, kw_only=True):
     password: str = ""
     owner: str = ""  # uid; or
     feed: tuple[str, str, str] | None = None  # (kind, owner uid, code) of this dialect's feed that owns it
+    holder: str = ""  # uid of the only person who may show it
     settings: dict[str, Any] = {}
 
     def __repr__(self) -> str:

@@ -23,6 +23,7 @@ class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     name: str = ""
     owner: int = 0
+    holder: int = 0
     value: str = ""
     password_hash: str = ""
     settings: dict[str, Any] = {}
@@ -96,6 +97,14 @@ def of_kind(
     return _where(connection, vault, space, condition)
 
 
+def of_holder(
+    connection: sa.Connection, vault: ServerVault, space: int, dialect: str, kind: str, holder: int
+) -> list[Credential]:
+    """All credentials of a kind that only this person may show, oldest first."""
+    condition = sa.and_(credential.c.dialect == dialect, credential.c.kind == kind, credential.c.holder_id == holder)
+    return _where(connection, vault, space, condition)
+
+
 def _where(
     connection: sa.Connection, vault: ServerVault, space: int, condition: sa.ColumnElement[bool]
 ) -> list[Credential]:
@@ -118,6 +127,7 @@ def read_row(row: sa.RowMapping, vault: ServerVault) -> Credential:
         enabled=bool(row["enabled"]),
         expires_at=row["expires_at"],
         created_at=row["created_at"],
+        holder=row["holder_id"],
     )
 
 
@@ -136,6 +146,7 @@ def insert(connection: sa.Connection, vault: ServerVault, space: int, new: NewCr
             kind=new.kind,
             name=new.name,
             owner_id=new.owner,
+            holder_id=new.holder,
             value=vault.seal(new.value) if new.value else None,
             password_hash=new.password_hash,
             settings=pack(new.settings),
@@ -178,8 +189,9 @@ def remove(connection: sa.Connection, space: int, ids: Sequence[int]) -> None:
 
 
 def remove_of_owner(connection: sa.Connection, space: int, owner: int) -> None:
-    """Revoke all credentials of a person or feed."""
-    statement = sa.select(credential.c.id).where(credential.c.space_id == space, credential.c.owner_id == owner)
+    """Revoke all credentials of a person or feed, and those that only this person may show."""
+    theirs = sa.or_(credential.c.owner_id == owner, credential.c.holder_id == owner)
+    statement = sa.select(credential.c.id).where(credential.c.space_id == space, theirs)
     remove(connection, space, connection.execute(statement).scalars().all())
 
 
@@ -207,6 +219,7 @@ class Credentials:
         *,
         name: str = "",
         owner: int = 0,
+        holder: int = 0,
         settings: Mapping[str, Any] | None = None,
         expires_at: int = 0,
     ) -> Credential:
@@ -219,6 +232,7 @@ class Credentials:
             kind=kind,
             name=name,
             owner=owner,
+            holder=holder,
             value=value,
             settings=dict(settings or {}),
             expires_at=expires_at,

@@ -123,10 +123,8 @@ def _topic(topic: Topic) -> WantedFeed:
 
 
 def _friend(friend: Friend) -> WantedCredential:
-    # Owned by who receives; "of" names who may use it.
-    return WantedCredential(
-        dialect=NAME, kind="friend", value=friend.token, owner=friend.friend, settings={"of": friend.owner}
-    )
+    # Owned by who receives, held by who may write to him with it.
+    return WantedCredential(dialect=NAME, kind="friend", value=friend.token, owner=friend.friend, holder=friend.owner)
 
 
 def _webhook(webhook: Webhook) -> WantedRecord:
@@ -143,6 +141,7 @@ def _check(section: Section) -> None:
     _check_tokens("users", [user.token for user in section.users])
     _check_tokens("tokens", [token.token for token in section.tokens])
     _check_tokens("friends", [friend.token for friend in section.friends])
+    _check_pairs([(friend.owner, friend.friend) for friend in section.friends])
     _check_codes("topics", [(topic.owner, topic.code) for topic in section.topics])
     _check_codes("webhooks", [(webhook.owner, webhook.code) for webhook in section.webhooks])
     _check_codes("pre", [(pre.owner, pre.code) for pre in section.pre])
@@ -154,6 +153,17 @@ def _check_tokens(table: str, tokens: list[str]) -> None:
             raise Problem(f"pushplus.{table}[{no}].token", "must be 32 lower-case hex digits")
         if token in tokens[:no]:
             raise Problem(f"pushplus.{table}[{no}].token", "stands here twice")
+
+
+def _check_pairs(pairs: list[tuple[str, str]]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for no, (owner, friend) in enumerate(pairs):
+        pair = (owner.lower(), friend.lower())
+        if pair in seen:
+            raise Problem(f"pushplus.friends[{no}]", "these two stand here twice")
+        if pair[0] == pair[1]:
+            raise Problem(f"pushplus.friends[{no}].friend", "nobody is his own friend")
+        seen.add(pair)
 
 
 def _check_codes(table: str, codes: list[tuple[str, str]]) -> None:

@@ -1,7 +1,5 @@
 """From parameters to a stored message: checks, channel, receivers (sheet pushplus §1.5 to §1.7, §5)."""
 
-from typing import Any
-
 import msgspec
 
 from onebell.core.context import Context
@@ -148,7 +146,7 @@ class Sending:
         friends: dict[int, None] = {}
         for token in tokens:
             friend = await self._lookups.credential(NAME, "friend", token)
-            if friend and friend.enabled and friend.space == sender.space.id and _is_of(friend.settings, sender):
+            if friend and friend.enabled and friend.space == sender.space.id and friend.holder == sender.person.id:
                 friends[friend.owner] = None
         if not friends:
             # Accepted, and fails later with "no user received it" (sheet §1.5).
@@ -173,7 +171,3 @@ def _takes(channel: Channel, kind: str) -> bool:
 def _addresses(account: CarrierAccount, asked: Asked) -> tuple[str, ...]:
     # The empty address is the account's own receivers: a bot's group, an app's configured members (sheet §5.2).
     return asked.to if asked.to and account.kind == "wecom_app" else ("",)
-
-
-def _is_of(settings: dict[str, Any], sender: SenderInfo) -> bool:
-    return str(settings.get("of", "")).lower() == sender.person.uid.lower()

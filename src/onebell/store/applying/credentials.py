@@ -1,6 +1,7 @@
 """Credentials of a directory file.
 
-An issued value is recognised by itself, so that it may get another name or owner; a named one may get another value.
+An issued value is recognised by itself, so that it may get another name or owner; a named one, or the one between two
+people, may get another value.
 """
 
 from collections.abc import Iterable, Sequence
@@ -39,7 +40,7 @@ def _match(desk: Desk, wanted: Sequence[WantedCredential]) -> list[Credential | 
     claimed = {one.id for one in by_value if one is not None}
     matches: list[Credential | None] = []
     for want, found in zip(wanted, by_value, strict=True):
-        match = found or _by_name(desk, want, claimed)
+        match = found or _by_name(desk, want, claimed) or _by_holder(desk, want, claimed)
         if match is not None:
             claimed.add(match.id)
         matches.append(match)
@@ -62,6 +63,14 @@ def _by_name(desk: Desk, want: WantedCredential, claimed: Iterable[int]) -> Cred
     if not want.name:
         return None
     some = verbs.all_named(desk.connection, desk.vault, desk.space, want.dialect, want.kind, want.name)
+    owner = _owner(desk, want)
+    return next((one for one in some if one.id not in claimed and one.owner == owner), None)
+
+
+def _by_holder(desk: Desk, want: WantedCredential, claimed: Iterable[int]) -> Credential | None:
+    if not want.holder:
+        return None
+    some = verbs.of_holder(desk.connection, desk.vault, desk.space, want.dialect, want.kind, desk.person(want.holder))
     owner = _owner(desk, want)
     return next((one for one in some if one.id not in claimed and one.owner == owner), None)
 
@@ -95,6 +104,7 @@ def _make(desk: Desk, want: WantedCredential) -> None:
         kind=want.kind,
         name=want.name,
         owner=_owner(desk, want),
+        holder=desk.person(want.holder),
         value=want.value,
         password_hash=desk.passwords.credentials.get((want.dialect, want.kind, want.name), ""),
         settings=desk.merged(_settings_key(desk, want), "settings", {}, want.settings),
@@ -106,12 +116,14 @@ def _make(desk: Desk, want: WantedCredential) -> None:
 def _compare(desk: Desk, want: WantedCredential, stored: Credential, origin: str) -> None:
     hashed = desk.passwords.credentials.get((want.dialect, want.kind, want.name), stored.password_hash)
     settings = desk.merged(_settings_key(desk, want), "settings", stored.settings, want.settings)
-    owner = _owner(desk, want)
+    owner, holder = _owner(desk, want), desk.person(want.holder)
     columns: dict[str, Any] = {}
     if want.name != stored.name:
         columns["name"] = want.name
     if owner != stored.owner:
         columns["owner_id"] = owner
+    if holder != stored.holder:
+        columns["holder_id"] = holder
     if hashed != stored.password_hash:
         columns["password_hash"] = hashed
     if settings != stored.settings:
@@ -130,4 +142,4 @@ def _compare(desk: Desk, want: WantedCredential, stored: Credential, origin: str
     desk.change(_thing(want), what, origin, work)
 
 
-_WORDS = {"owner_id": "owner", "password_hash": "password"}
+_WORDS = {"owner_id": "owner", "holder_id": "holder", "password_hash": "password"}

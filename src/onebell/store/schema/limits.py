@@ -12,6 +12,7 @@ credential = table(
     text("kind"),
     text("name"),
     big("owner_id"),  # person, feed or 0
+    big("holder_id"),  # the only person who may show it; 0 = whoever knows it
     packed("value"),  # issued: the value, encrypted, where its API shows or sends it
     text("password_hash"),  # chosen: argon2id
     packed("settings"),
@@ -21,6 +22,14 @@ credential = table(
     big("created_at"),
     sa.Index("credential_of", "space_id", "dialect", "kind", "owner_id"),
     sa.Index("credential_by_name", "space_id", "dialect", "kind", "name"),
+    sa.Index(
+        "credential_of_holder",
+        "space_id",
+        "holder_id",
+        "id",
+        sqlite_where=sa.text("holder_id > 0"),
+        postgresql_where=sa.text("holder_id > 0"),
+    ),
 )
 
 credential_lookup = table(

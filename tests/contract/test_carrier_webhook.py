@@ -13,9 +13,9 @@ from tests.fakes.clock import MovedClock
 from tests.fakes.dns import FakeResolver
 from tests.fakes.http_service import HttpService, answer, drop, http_service, redirect
 
-from onebell.carriers.base import Address
+from onebell.carriers.base import Address, Carrier
 from onebell.carriers.outbound import Outbound
-from onebell.carriers.webhook.carrier import Webhook
+from onebell.carriers.webhook.carrier import build
 from onebell.core.model import Attachment, Button, Format
 from onebell.core.outcomes import Outcome, Permanent, Sent, Temporary, Throttled
 
@@ -24,9 +24,9 @@ CLOCK_MS = 1_800_000_000_000  # Fri, 15 Jan 2027 08:00:00 GMT
 
 
 @asynccontextmanager
-async def carrier(service: HttpService, **fields: Any) -> AsyncIterator[Webhook]:
+async def carrier(service: HttpService, **fields: Any) -> AsyncIterator[Carrier]:
     outbound = Outbound(resolver=FakeResolver())
-    opened = Webhook(account("webhook", url=f"{service.base}/hook?key=k", **fields), tools(outbound, MovedClock()))
+    opened = build(account("webhook", url=f"{service.base}/hook?key=k", **fields), tools(outbound, MovedClock()))
     await opened.open()
     try:
         yield opened
@@ -155,7 +155,7 @@ async def test_an_address_the_operator_did_not_allow() -> None:
     """A private address without ``allow_networks`` fails for good, without a connection."""
     async with http_service() as service:
         outbound = Outbound(resolver=FakeResolver())
-        opened = Webhook(account("webhook", allow=(), url=service.base), tools(outbound, MovedClock()))
+        opened = build(account("webhook", allow=(), url=service.base), tools(outbound, MovedClock()))
         outcomes = await opened.send(batch())
         await outbound.close()
 

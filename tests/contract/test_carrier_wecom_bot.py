@@ -11,8 +11,9 @@ from tests.fakes.clock import MovedClock
 from tests.fakes.dns import FakeResolver
 from tests.fakes.http_service import HttpService, answer, drop, http_service, raw
 
+from onebell.carriers.base import Carrier
 from onebell.carriers.outbound import Outbound
-from onebell.carriers.wecom_bot.carrier import WecomBot, until_full_minute_s
+from onebell.carriers.wecom_bot.carrier import build, until_full_minute_s
 from onebell.core.model import Format
 from onebell.core.outcomes import Outcome, Permanent, Sent, Temporary, Throttled, Unauthorized
 
@@ -21,10 +22,10 @@ OK = answer(200, {"errcode": 0, "errmsg": "ok"})
 
 
 @asynccontextmanager
-async def carrier(service: HttpService) -> AsyncIterator[WecomBot]:
+async def carrier(service: HttpService) -> AsyncIterator[Carrier]:
     outbound = Outbound(resolver=FakeResolver())
     url = f"{service.base}/cgi-bin/webhook/send?key={KEY}"
-    opened = WecomBot(account("wecom_bot", url=url), tools(outbound, MovedClock()))
+    opened = build(account("wecom_bot", url=url), tools(outbound, MovedClock()))
     await opened.open()
     try:
         yield opened

@@ -1,5 +1,7 @@
 """What an HTTP answer, or none, means for a delivery, where a provider says nothing more precise."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from onebell.carriers.address_gate import AddressForbidden, Policy
@@ -15,24 +17,24 @@ THROTTLED_S = 60.0
 
 _GONE = 410
 _AGAIN = frozenset((408, 425))
-_JSON = "application/json"
 
 
 async def post_json(
     outbound: Outbound, url: str, body: bytes, policy: Policy, headers: dict[str, str] | None = None
 ) -> HttpAnswer | Outcome:
     """POST; what made an answer impossible is an outcome already."""
-    return await _asked(outbound, "POST", url, {"Content-Type": _JSON, **(headers or {})}, body, policy)
+    return await asked(outbound, "POST", url, {"Content-Type": "application/json", **(headers or {})}, body, policy)
 
 
 async def get(outbound: Outbound, url: str, policy: Policy) -> HttpAnswer | Outcome:
     """GET; what made an answer impossible is an outcome already."""
-    return await _asked(outbound, "GET", url, {}, None, policy)
+    return await asked(outbound, "GET", url, {}, None, policy)
 
 
-async def _asked(
-    outbound: Outbound, method: str, url: str, headers: dict[str, str], body: bytes | None, policy: Policy
+async def asked(
+    outbound: Outbound, method: str, url: str, headers: Mapping[str, str], body: bytes | None, policy: Policy
 ) -> HttpAnswer | Outcome:
+    """Any request; what made an answer impossible is an outcome already."""
     try:
         return await outbound.request(method, url, headers=headers, body=body, policy=policy, timeout_s=TIMEOUT_S)
     except AddressForbidden as error:
@@ -66,3 +68,29 @@ def json_of(answer: HttpAnswer) -> dict[str, object] | None:
         return msgspec.json.decode(answer.body, type=dict[str, object])
     except msgspec.DecodeError:
         return None
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer in the provider's own JSON: its code and its words."""
+
+    code: int
+    text: str
+
+    @property
+    def why(self) -> str:
+        """Code and words, for the timeline."""
+        return words(f"{self.code} {self.text}".strip())
+
+
+def said(answer: HttpAnswer, code: str, text: str) -> Said | None:
+    """What the provider said under these names; None when the answer is not its JSON."""
+    body = json_of(answer)
+    number = None if body is None else body.get(code)
+    if body is None or not isinstance(number, int):
+        return None
+    return Said(code=number, text=words(str(body.get(text, ""))))
+
+
+def not_theirs(answer: HttpAnswer, now_ms: int) -> Outcome:
+    """What an answer means that is not the provider's JSON: a proxy's, or an outage."""
+    return failure(answer, now_ms) or Temporary(why="the answer is not the service's JSON")

@@ -1,13 +1,12 @@
 """A webhook of one's own: each message as JSON, signed by Standard Webhooks when there is a secret."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from onebell.carriers import http_answers
-from onebell.carriers.address_gate import operator
-from onebell.carriers.base import Address, Batch, Carrier
+from onebell.carriers.base import Batch, Carrier
+from onebell.carriers.one_call import Call, OneCall
 from onebell.carriers.outbound import HttpAnswer
 from onebell.carriers.tools import CarrierTools
 from onebell.clock import iso
@@ -40,37 +39,19 @@ class WebhookBody(msgspec.Struct, frozen=True, kw_only=True):
     card: dict[str, Any] | None
 
 
-class Webhook:
-    """One address."""
+def ask(account: CarrierAccount, batch: Batch, now_ms: int) -> Call:
+    """The native payload, else the documented body; signed when there is a secret."""
+    key = f"dlv_{batch.addresses[0].delivery}"
+    native = batch.rendered.native
+    body = msgspec.json.encode(native if native is not None else webhook_body(batch, key))
+    secret: str = account.fields.get("secret") or ""
+    signed = headers(key, now_ms // 1000, body, (secret,)) if secret else {"webhook-id": key}
+    return Call(url=account.fields["url"], body=body, headers=signed)
 
-    def __init__(self, account: CarrierAccount, tools: CarrierTools) -> None:
-        self._account = account
-        self._tools = tools
-        self._policy = operator(account.allow_networks)
 
-    async def open(self) -> None:
-        """Connections are kept by the outbound client."""
-
-    async def close(self) -> None:
-        """Connections are kept by the outbound client."""
-
-    async def send(self, batch: Batch) -> Sequence[Outcome]:
-        """One request for each address: each delivery has an id of its own."""
-        return [await self._post(batch, address) for address in batch.addresses]
-
-    async def _post(self, batch: Batch, address: Address) -> Outcome:
-        key = f"dlv_{address.delivery}"
-        native = batch.rendered.native
-        body = msgspec.json.encode(native if native is not None else webhook_body(batch, key))
-        now_ms = self._tools.clock.now_ms()
-        secret: str = self._account.fields.get("secret") or ""
-        signed = headers(key, now_ms // 1000, body, (secret,)) if secret else {"webhook-id": key}
-        answer = await http_answers.post_json(
-            self._tools.outbound, self._account.fields["url"], body, self._policy, signed
-        )
-        if not isinstance(answer, HttpAnswer):
-            return answer
-        return http_answers.failure(answer, now_ms) or Sent(detail=http_answers.told(answer))
+def read(answer: HttpAnswer, now_ms: int) -> Outcome:
+    """Any 2xx is success."""
+    return http_answers.failure(answer, now_ms) or Sent(detail=http_answers.told(answer))
 
 
 def webhook_body(batch: Batch, key: str) -> WebhookBody:
@@ -99,4 +80,4 @@ def webhook_body(batch: Batch, key: str) -> WebhookBody:
 
 def build(account: CarrierAccount, tools: CarrierTools) -> Carrier:
     """The carrier of one account."""
-    return Webhook(account, tools)
+    return OneCall(account, tools, ask, read)

@@ -1,20 +1,19 @@
 """WeCom group bots: POST to the bot's address; HTTP 200 is not success, ``errcode`` 0 is (sheet wecom §6.1)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 import structlog
 
 from onebell.carriers import http_answers
-from onebell.carriers.address_gate import operator
 from onebell.carriers.base import Batch, Carrier, Rendered
+from onebell.carriers.one_call import Call, OneCall
 from onebell.carriers.outbound import HttpAnswer
 from onebell.carriers.tools import CarrierTools
 from onebell.core.directory import CarrierAccount
 from onebell.core.fit import cut
 from onebell.core.model import Format
 from onebell.core.outcomes import Outcome, Permanent, Sent, Temporary, Throttled, Unauthorized
-from onebell.core.work import words
 
 log = structlog.get_logger()
 
@@ -35,42 +34,21 @@ _WRONG_JSON = "Warning: wrong json format."
 _MARKED_UP = frozenset((Format.MARKDOWN, Format.WECOM_MARKDOWN))
 
 
-class WecomBot:
-    """One bot."""
+def ask(account: CarrierAccount, batch: Batch, _now_ms: int) -> Call:
+    """Post to the bot's address."""
+    return Call(url=account.fields["url"], body=msgspec.json.encode(payload(batch.rendered)))
 
-    def __init__(self, account: CarrierAccount, tools: CarrierTools) -> None:
-        self._account = account
-        self._tools = tools
-        self._policy = operator(account.allow_networks)
 
-    async def open(self) -> None:
-        """Connections are kept by the outbound client."""
-
-    async def close(self) -> None:
-        """Connections are kept by the outbound client."""
-
-    async def send(self, batch: Batch) -> Sequence[Outcome]:
-        """Post once; a bot has one target."""
-        body = msgspec.json.encode(payload(batch.rendered))
-        answer = await http_answers.post_json(self._tools.outbound, self._account.fields["url"], body, self._policy)
-        outcome = answer if not isinstance(answer, HttpAnswer) else self._read(answer)
-        return [outcome] * len(batch.addresses)
-
-    def _read(self, answer: HttpAnswer) -> Outcome:
-        now = self._tools.clock.now_ms()
-        failed = http_answers.failure(answer, now)
-        if failed is not None:
-            return failed
-        said = http_answers.json_of(answer)
-        code = None if said is None else said.get("errcode")
-        if said is None or not isinstance(code, int):
-            return Temporary(why="the answer is not the service's JSON")
-        text = words(str(said.get("errmsg", "")))
-        if code == 0:
-            if _WRONG_JSON in text:
-                log.warning("wecom_bot_json_warning", carrier=self._account.code)
-            return Sent(detail=text)
-        return judge(code, f"{code} {text}", now)
+def read(answer: HttpAnswer, now_ms: int) -> Outcome:
+    """What the service said."""
+    said = http_answers.said(answer, "errcode", "errmsg")
+    if said is None:
+        return http_answers.not_theirs(answer, now_ms)
+    if said.code != 0:
+        return judge(said.code, said.why, now_ms)
+    if _WRONG_JSON in said.text:
+        log.warning("wecom_bot_json_warning", said=said.text)
+    return Sent(detail=said.text)
 
 
 def payload(rendered: Rendered) -> Mapping[str, object]:
@@ -111,4 +89,4 @@ def until_full_minute_s(now_ms: int) -> float:
 
 def build(account: CarrierAccount, tools: CarrierTools) -> Carrier:
     """The carrier of one account."""
-    return WecomBot(account, tools)
+    return OneCall(account, tools, ask, read)

@@ -49,6 +49,10 @@ class Refused(OnebellError):
         self.detail = detail
 
 
+class TooManyDevices(OnebellError):
+    """As many devices of this platform are signed in as may be; nothing was stored."""
+
+
 class TooManyFailures(OnebellError):
     """A password was guessed wrongly too often; it was not looked at again. Try again in ``wait_s`` seconds."""
 

@@ -89,6 +89,7 @@ class Accept:
             callback=None if submission.callback is None else _encode(submission.callback),
             due_at=submission.due_ms,
             boxes=[],
+            shown=submission.shown.value,
             only_online=submission.keep is Keep.WHILE_ONLINE,
             idempotency=submission.idempotency,
             guards=submission.guards,
@@ -111,6 +112,7 @@ class Accept:
             parts=submission.parts,
             created_ms=now,
             expires_ms=submission.expires_ms,
+            device=submission.device,
         )
 
 

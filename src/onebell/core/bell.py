@@ -37,6 +37,7 @@ class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[Part, ...]
     created_ms: int
     expires_ms: int
+    device: int = 0  # Submission.device
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
@@ -49,6 +50,7 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     public_id: int = 0
     direction: int = 0
     mentioned: int = 0
+    shown: int = 0
 
 
 class NewEntries(msgspec.Struct, frozen=True, tag="entries", kw_only=True):

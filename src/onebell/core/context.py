@@ -103,11 +103,16 @@ class Lookups(Protocol):
         ...
 
     async def parties(self, space: int, kind: PartyKind, names: Sequence[str]) -> dict[str, int]: ...
-    async def direct(self, space: int, dialect: str, a: int, b: int) -> int:
-        """The direct feed of two parties, in either order; made at first use."""
+    async def direct(self, space: int, dialect: str, a: int, b: int, within: str = "") -> int:
+        """The direct feed of two parties, in either order; made at first use.
+
+        ``within`` is for dialects where the same two have one in each of several realms (Easemob apps).
+        """
         ...
 
-    async def directs(self, space: int, dialect: str, a: int, others: Sequence[int]) -> dict[int, int]: ...
+    async def directs(
+        self, space: int, dialect: str, a: int, others: Sequence[int], within: str = ""
+    ) -> dict[int, int]: ...
     async def targets(self, space: int, account: int, values: Sequence[str]) -> dict[str, int]:
         """Ids of addresses on an account; made at first use."""
         ...

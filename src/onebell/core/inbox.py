@@ -19,7 +19,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Removed(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry that its reader deleted, or that expired."""
+    """An entry that its reader deleted, that expired, or that was never for people to read."""
 
     rev: int
     seq: int
@@ -51,7 +51,7 @@ def changes(page: Page, after: int, now: int) -> list[Item]:
 
 
 def _item(row: EntryRow, marker: Marker, now: int) -> Item:
-    gone = row.deleted_at or 0 < row.expires_at <= now or not row.message_id
+    gone = row.shown or row.deleted_at or 0 < row.expires_at <= now or not row.message_id
     return Removed(rev=row.rev, seq=row.seq) if gone else entry_of(row, marker)
 
 

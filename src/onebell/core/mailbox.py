@@ -35,6 +35,7 @@ class EntryRow(msgspec.Struct, frozen=True, gc=False):
     feed_name: str
     feed_code: str
     space: int
+    shown: int = 0
 
 
 class Marker(msgspec.Struct, frozen=True):

@@ -35,6 +35,17 @@ class Keep(Enum):
     """Entries only for mailboxes with a live session; expires after 60 s; no history, no carriers."""
 
 
+class Shown(IntEnum):
+    """Whom an entry is for."""
+
+    PERSON = 0
+    """A person reads it in his inbox."""
+    PROGRAM = 1
+    """Only programs that speak the dialect's client protocol get it (Easemob commands); no inbox shows it."""
+    SIGNAL = 2
+    """Likewise, and it is no message itself: it tells what became of one (Easemob acks, recalls, edits)."""
+
+
 class Format(Enum):
     """What ``Content.body`` is written in."""
 
@@ -221,6 +232,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     numbered: bool = False  # each entry gets a public id that increases in its mailbox (Easemob)
     copy_to_sender: bool = False  # an outgoing entry in the sender's own mailbox (Easemob sync_device)
     silent: bool = False  # inbox only, no carrier (Easemob em_ignore_notification)
+    shown: Shown = Shown.PERSON
+    device: int = 0  # it was written on this device, which needs no copy of it; 0 = on none
     quiet_through: bool = False  # comes through quiet hours (Easemob em_force_notification)
     extra: dict[str, Any] = {}  # the dialect's own memory of the request, for answers, lists and callbacks
 

@@ -164,7 +164,8 @@ class Hub:
 
     def _hand(self, message: StoredMessage, served: Sequence[tuple[Mark, tuple[Reader, ...]]]) -> Iterator[bool]:
         """Offer a message to its readers, one per step."""
-        tail = self._encoder.message(message)
+        # What is only for programs is told as removed: readers pass over its place (core/inbox.py).
+        tail = None if served[0][0].shown else self._encoder.message(message)
         feeds = self._feeds.get(message.space, {})
         for mark, readers in served:
             feed = feeds.get(mark.feed)

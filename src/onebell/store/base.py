@@ -10,6 +10,7 @@ from onebell.store.carrier_accounts import CarrierAccounts
 from onebell.store.changes import Changes
 from onebell.store.credentials import Credentials
 from onebell.store.deliveries import Deliveries
+from onebell.store.devices import Devices
 from onebell.store.easemob import EasemobStore
 from onebell.store.engine import Database
 from onebell.store.expansions import Expansions
@@ -23,6 +24,7 @@ from onebell.store.people import People
 from onebell.store.plans import Plans
 from onebell.store.prepared import Box, Expansion, Prepared, Timer, Wait
 from onebell.store.pushplus import PushPlusStore
+from onebell.store.queues import Queues
 from onebell.store.receipts import Receipts
 from onebell.store.records import Records
 from onebell.store.sessions import Sessions
@@ -42,6 +44,8 @@ class Store:
     changes: Changes
     inbox: Inbox
     inbox_changes: InboxChanges
+    queues: Queues
+    devices: Devices
     sessions: Sessions
     timelines: Timelines
     people: People
@@ -74,6 +78,8 @@ def build_store(db: Database, changes: Changes) -> Store:
         changes=changes,
         inbox=Inbox(db),
         inbox_changes=InboxChanges(db),
+        queues=Queues(db),
+        devices=Devices(db),
         sessions=Sessions(db),
         timelines=Timelines(db),
         people=People(changes),

@@ -152,9 +152,9 @@ def _entries(
         public = ids[box.slot] if ids else 0
         rows.append((
             space, box.mailbox, place, place, message, box.feed, box.direction, public, box.mentioned, item.severity,
-            created, expires,
+            created, expires, item.shown,
         ))  # fmt: skip
-        marks.append(Mark(box.mailbox, box.feed, place, place, public, box.direction, box.mentioned))
+        marks.append(Mark(box.mailbox, box.feed, place, place, public, box.direction, box.mentioned, item.shown))
     return tuple(marks)
 
 

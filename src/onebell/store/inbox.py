@@ -62,6 +62,7 @@ _ENTRY = (
     feed.c.name,
     feed.c.code,
     message.c.space_id,
+    entry.c.shown,
 )
 _BOX = (
     mailbox.c.id,
@@ -112,7 +113,9 @@ def _mentions(wanted: Wanted) -> sa.ColumnElement[bool]:
 
 def _alive() -> sa.ColumnElement[bool]:
     now = sa.bindparam("now", type_=sa.BigInteger)
-    return sa.and_(entry.c.deleted_at == 0, sa.or_(entry.c.expires_at == 0, entry.c.expires_at > now))
+    return sa.and_(
+        entry.c.shown == 0, entry.c.deleted_at == 0, sa.or_(entry.c.expires_at == 0, entry.c.expires_at > now)
+    )
 
 
 def _pattern(text: str) -> str:

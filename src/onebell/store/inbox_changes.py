@@ -160,6 +160,40 @@ def take(conn: Connection, change: Change, rev: int, mint: IdMint) -> int:
     ).rowcount
 
 
+def take_in_feed(conn: Connection, change: Change, feed: int, span: tuple[int, int], mint: IdMint) -> None:
+    """A reader of one feed has its entries behind the first of these seqs, up to the second: they count as delivered.
+
+    The mailbox is locked by the caller.
+    """
+    after, up_to = span
+    fresh = sa.and_(entry.c.feed_id == feed, entry.c.seq > after, entry.c.seq <= up_to, entry.c.taken_at == 0)
+    _tell(conn, change, EventKind.DELIVERED, _watched(conn, change, fresh), mint)
+    conn.execute(
+        sa.update(entry)
+        .where(entry.c.space_id == change.space, entry.c.mailbox_id == change.mailbox, fresh)
+        .values(taken_at=change.now)
+    )
+
+
+def read_feed(conn: Connection, change: Change, feed: int, up_to: int, mint: IdMint) -> int:
+    """Mark what one feed holds up to a seq as read; how many entries were not before.
+
+    Raises:
+        NotFound: there is no such mailbox.
+    """
+    box = _lock(conn, change)
+    unread = sa.and_(
+        entry.c.feed_id == feed, entry.c.seq > box.read_up_to, entry.c.seq <= up_to, entry.c.read_at == 0,
+        entry.c.shown == 0, entry.c.deleted_at == 0,
+    )  # fmt: skip
+    mine = sa.and_(entry.c.space_id == change.space, entry.c.mailbox_id == change.mailbox, entry.c.direction == 0)
+    seqs = conn.execute(sa.select(entry.c.seq).where(mine, unread).order_by(entry.c.seq).limit(PAGE)).scalars().all()
+    _tell(conn, change, EventKind.READ, _watched(conn, change, entry.c.seq.in_(seqs)), mint)
+    for seq in seqs:
+        _move(conn, change, seq, read_at=change.now)
+    return len(seqs)
+
+
 def delete(conn: Connection, change: Change, seq: int) -> int:
     """Delete an entry: it stays as a tombstone for 30 days; its new rev.
 
@@ -288,6 +322,10 @@ class InboxChanges:
     async def take(self, change: Change, rev: int, mint: IdMint) -> int:
         """See :func:`take`."""
         return await self._db.write(lambda conn: take(conn, change, rev, mint))
+
+    async def read_feed(self, change: Change, feed: int, up_to: int, mint: IdMint) -> int:
+        """See :func:`read_feed`."""
+        return await self._db.write(lambda conn: read_feed(conn, change, feed, up_to, mint))
 
     async def delete(self, change: Change, seq: int) -> int:
         """See :func:`delete`."""

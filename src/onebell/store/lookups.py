@@ -349,17 +349,19 @@ class CachedLookups:
             lambda connection, some: parties.ensure(connection, space, kind, some, self._mint.mint, now_ms),
         )
 
-    async def direct(self, space: int, dialect: str, a: int, b: int) -> int:
-        return (await self.directs(space, dialect, a, (b,)))[b]
+    async def direct(self, space: int, dialect: str, a: int, b: int, within: str = "") -> int:
+        return (await self.directs(space, dialect, a, (b,), within))[b]
 
-    async def directs(self, space: int, dialect: str, a: int, others: Sequence[int]) -> dict[int, int]:
+    async def directs(
+        self, space: int, dialect: str, a: int, others: Sequence[int], within: str = ""
+    ) -> dict[int, int]:
         now_ms = self._clock.now_ms()
         return await self._made(
-            self._key(space, "direct", dialect, a),
+            self._key(space, "direct", dialect, within, a),
             others,
-            lambda connection, some: parties.known_directs(connection, space, dialect, a, some),
+            lambda connection, some: parties.known_directs(connection, space, dialect, within, a, some),
             lambda connection, some: parties.ensure_directs(
-                connection, space, dialect, a, some, self._mint.mint, now_ms
+                connection, space, dialect, within, a, some, self._mint.mint, now_ms
             ),
         )
 

@@ -52,16 +52,17 @@ def ensure(
     return found
 
 
-def pair_code(one: int, other: int) -> str:
+def pair_code(within: str, one: int, other: int) -> str:
     """The code of the direct feed of two parties, the same in either order."""
-    return f"{min(one, other)}:{max(one, other)}"
+    pair = f"{min(one, other)}:{max(one, other)}"
+    return f"{within}:{pair}" if within else pair
 
 
 def known_directs(
-    connection: sa.Connection, space: int, dialect: str, one: int, others: Sequence[int]
+    connection: sa.Connection, space: int, dialect: str, within: str, one: int, others: Sequence[int]
 ) -> dict[int, int]:
     """Direct feeds of ``one`` with these, as far as they exist."""
-    codes = {pair_code(one, other): other for other in others}
+    codes = {pair_code(within, one, other): other for other in others}
     found: dict[int, int] = {}
     for page in pages(list(codes)):
         statement = sa.select(feed.c.code, feed.c.id).where(
@@ -79,6 +80,7 @@ def ensure_directs(
     connection: sa.Connection,
     space: int,
     dialect: str,
+    within: str,
     one: int,
     others: Sequence[int],
     mint: Callable[[], int],
@@ -95,10 +97,10 @@ def ensure_directs(
             "owner_id": 0,
             "created_at": now_ms,
         }
-        for code in sorted({pair_code(one, other) for other in others})
+        for code in sorted({pair_code(within, one, other) for other in others})
     ]
     insert_missing(connection, feed, rows)
-    found = known_directs(connection, space, dialect, one, others)
+    found = known_directs(connection, space, dialect, within, one, others)
     both = {(which, party_id) for other, which in found.items() for party_id in (one, other)}
     feeds.add_members(connection, space, sorted(both), now_ms)
     return found

@@ -70,6 +70,7 @@ class Prepared(msgspec.Struct, kw_only=True):
     expansions: list[Expansion] = []
     timers: list[Timer] = []
     slots: int = 0  # numbered: how many public ids are needed; 0 = not numbered
+    shown: int = 0  # core.model.Shown
     only_online: bool = False  # entries only for mailboxes with a live session, for 60 s
     idempotency: IdempotencyKey | None = None
     guards: tuple[GuardUse, ...] = ()
@@ -107,11 +108,11 @@ class FirstReceipt(msgspec.Struct, array_like=True):
 MESSAGE = (
     "space_id", "id", "dialect", "public_id", "sender", "sender_kind", "sender_name", "credential_id", "feed_id",
     "parent_id", "severity", "keep", "state", "watched", "parts", "extra", "callback", "due_at", "expires_at",
-    "created_at", "finished_at",
+    "created_at", "finished_at", "device_id",
 )  # fmt: skip
 ENTRY = (
     "space_id", "mailbox_id", "seq", "rev", "message_id", "feed_id", "direction", "public_id", "mentioned", "severity",
-    "created_at", "expires_at",
+    "created_at", "expires_at", "shown",
 )  # fmt: skip
 PUBLIC_ID = ("dialect", "public_id", "space_id", "message_id")
 DELIVERY = (
@@ -143,7 +144,7 @@ def message_row(item: Prepared) -> Row:
         stored.space, stored.id, stored.dialect, stored.public_id, stored.sender, stored.sender_kind,
         stored.sender_name, item.credential, item.feed, stored.parent, item.severity, item.keep, item.state,
         1 if item.watched else 0, item.parts, item.extra, item.callback, item.due_at, stored.expires_ms,
-        stored.created_ms, stored.created_ms if item.state == "finished" else 0,
+        stored.created_ms, stored.created_ms if item.state == "finished" else 0, stored.device,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from onebell.core.model import (
     People,
     Receipt,
     Sender,
+    Shown,
     Submission,
 )
 from onebell.dialects.easemob.app import ACCOUNT_NAME, DIALECT, RESERVED_NAME, App
@@ -80,7 +81,7 @@ async def _sender(context: Context, space: int, app: App, name: str) -> Sender:
 async def _submission(context: Context, space: int, app: App, message: Message, receivers: Receivers) -> Submission:
     sender = await _sender(context, space, app, message.sender)
     ids = list(dict.fromkeys(receivers.parties.values()))
-    feeds = await context.lookups.directs(space, DIALECT, sender.party, ids) if ids else {}
+    feeds = await context.lookups.directs(space, DIALECT, sender.party, ids, app.key) if ids else {}
     watched = bool(await rules_of(context.lookups, space, app.key, "post"))
     memory = _memory(app, message)
     if watched:
@@ -97,6 +98,7 @@ async def _submission(context: Context, space: int, app: App, message: Message, 
         numbered=True,
         copy_to_sender=message.sync_device and sender.kind is not PartyKind.SYSTEM,
         silent=message.ext.get("em_ignore_notification") is True,
+        shown=Shown.PROGRAM if message.kind == "cmd" else Shown.PERSON,
         quiet_through=message.ext.get("em_force_notification") is True,
         extra=memory,
     )

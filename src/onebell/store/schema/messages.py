@@ -27,6 +27,7 @@ message = table(
     big("expires_at"),
     big("created_at"),
     big("finished_at"),
+    big("device_id"),  # it was written on this device; 0 = on none
     sa.Index("message_by_time", "space_id", "dialect", "created_at"),
     sa.Index(  # what the keeper takes away after a minute
         "message_passing",
@@ -54,6 +55,7 @@ entry = table(  # one message in one mailbox: the delivery of the carrier inbox
     big("taken_at"),  # first reader acknowledged it
     big("recalled_at"),
     big("deleted_at"),  # tombstone for 30 days
+    small("shown"),  # core.model.Shown: 0 = to a person, 1 = to programs only, 2 = a signal about another message
     sa.Index("entry_by_rev", "space_id", "mailbox_id", "rev"),
     sa.Index("entry_of_message", "space_id", "message_id", "mailbox_id"),
     sa.Index(

@@ -1,0 +1,104 @@
+"""The words between devices that read a mailbox conversation by conversation, and the store.
+
+A conversation is a feed of two. In one mailbox public ids rise with ``seq`` (DESIGN §4), so a place is a ``seq`` and
+clients name it by the public id.
+"""
+
+import msgspec
+
+from onebell.core.presence import Session
+
+REPLACED = "replaced"
+"""Why a session ends when the same device signs in again."""
+
+
+class Seat(msgspec.Struct, frozen=True, kw_only=True):
+    """Who wants to sign in, with which device."""
+
+    space: int
+    mailbox: int
+    dialect: str
+    realm: str  # of the dialect: devices of different realms have nothing in common
+    key: str  # what the device calls itself
+    name: str
+    platform: str
+    limit: int  # other devices of the platform that may be signed in beside it, plus one
+    session: Session  # as it shall be; its device is filled in
+
+    @property
+    def code(self) -> str:
+        """What the device is found by among all of the dialect."""
+        return f"{self.realm}:{self.mailbox}:{self.key}"
+
+
+class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign-in that is stored."""
+
+    session: Session
+    replaced: tuple[int, ...]  # sessions of the same device, which end now
+
+
+class Reader(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that reads a mailbox."""
+
+    space: int
+    mailbox: int
+    device: int
+    dialect: str
+    realm: str  # conversations of other realms are not his
+    kept: int  # messages that wait at most; the newest stay
+    since: int  # ms; older ones do not wait any more
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A conversation with something that the device has not acknowledged."""
+
+    feed: int
+    count: int
+
+
+class Queued(msgspec.Struct, frozen=True, kw_only=True):
+    """A message in a conversation."""
+
+    seq: int
+    public_id: int
+    is_copy: bool  # the mailbox' owner wrote it
+    created_at: int
+    sender_name: str
+    parts: bytes
+    extra: bytes
+
+
+class Pulled(msgspec.Struct, frozen=True, kw_only=True):
+    """What follows a place."""
+
+    after: int  # the place: a seq
+    rows: tuple[Queued, ...]
+
+
+class Ack(msgspec.Struct, frozen=True, kw_only=True):
+    """A device has everything of a conversation up to ``seq``."""
+
+    reader: Reader
+    feed: int
+    after: int  # its place before
+    seq: int
+    public_id: int
+    at: int  # ms
+
+
+class Found(msgspec.Struct, frozen=True):
+    """An entry that somebody names by its public id."""
+
+    seq: int
+    feed: int
+    direction: int
+    shown: int
+    taken_at: int
+    read_at: int
+    recalled_at: int
+    created_at: int
+    message: int
+    sender: int  # party
+    parts: bytes
+    extra: bytes

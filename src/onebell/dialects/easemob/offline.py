@@ -1,0 +1,29 @@
+"""What waits for somebody who is away (sheet easemob §3.3, §5; easemob-msync §6)."""
+
+from onebell.core.context import Context
+from onebell.core.conversations import Reader
+from onebell.dialects.easemob.app import DIALECT, App
+
+KEPT = 500
+"""Messages of single chats that wait for one user; the newest replace the oldest."""
+KEPT_MS = 7 * 86_400_000
+
+
+def reader_of(context: Context, space: int, app: App, person: int, device: int = 0) -> Reader:
+    """A user of an app as somebody who reads his mailbox; without a device he is all of them."""
+    since = context.clock.now_ms() - KEPT_MS
+    return Reader(space=space, mailbox=person, device=device, dialect=DIALECT, realm=app.key, kept=KEPT, since=since)
+
+
+async def offline_count(context: Context, space: int, app: App, person: int) -> int:
+    """How many messages none of his devices has acknowledged."""
+    reader = reader_of(context, space, app, person)
+    return await context.store.queues.undelivered(reader, context.clock.now_ms())
+
+
+async def is_delivered(context: Context, space: int, person: int, msg_id: str) -> bool:
+    """Whether one of his devices has acknowledged a message; of an unknown one nothing is pending (sheet §3.3)."""
+    if not (msg_id.isascii() and msg_id.isdigit() and len(msg_id) < 20):
+        return True
+    found = await context.store.queues.find(space, person, DIALECT, int(msg_id))
+    return found is None or found.taken_at > 0

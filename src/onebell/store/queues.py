@@ -1,0 +1,252 @@
+"""Mailboxes as devices read them: conversation by conversation, each from its own place (sheet easemob-msync §6).
+
+A conversation is a feed of kind ``direct``; in one mailbox public ids rise with ``seq`` (DESIGN §4), so a place is
+a ``seq`` and clients name it by the public id.
+"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from onebell.core.conversations import Ack, Found, Pulled, Queued, Reader, Waiting
+from onebell.core.mailbox import Change
+from onebell.core.model import FeedKind, Shown
+from onebell.ids import IdMint
+from onebell.store import devices, inbox_changes
+from onebell.store.engine import Database
+from onebell.store.inbox import AnyRow
+from onebell.store.schema import device_position, entry, feed, mailbox, message, public_id
+
+_FOUND = (
+    entry.c.seq,
+    entry.c.feed_id,
+    entry.c.direction,
+    entry.c.shown,
+    entry.c.taken_at,
+    entry.c.read_at,
+    entry.c.recalled_at,
+    entry.c.created_at,
+    entry.c.message_id,
+    message.c.sender,
+    message.c.parts,
+    message.c.extra,
+)
+
+
+def _alive(now: int) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        entry.c.public_id > 0,
+        entry.c.recalled_at == 0,
+        entry.c.deleted_at == 0,
+        sa.or_(entry.c.expires_at == 0, entry.c.expires_at > now),
+    )
+
+
+def _mine(space: int, box: int) -> sa.ColumnElement[bool]:
+    return sa.and_(entry.c.space_id == space, entry.c.mailbox_id == box)
+
+
+def _floor(conn: Connection, reader: Reader, now: int) -> int:
+    """The newest message that does not wait any more because so many came after it: a seq, 0 = none."""
+    statement = (
+        sa.select(entry.c.seq)
+        .where(_mine(reader.space, reader.mailbox), entry.c.direction == 0, entry.c.shown < Shown.SIGNAL, _alive(now))
+        .order_by(entry.c.seq.desc())
+        .offset(reader.kept)
+        .limit(1)
+    )
+    return conn.execute(statement).scalar() or 0
+
+
+def _to_device(reader: Reader, now: int) -> sa.ColumnElement[bool]:
+    """What a device gets: not what was written on itself, not what is too old."""
+    own = sa.and_(entry.c.direction == 1, message.c.device_id == reader.device)
+    return sa.and_(_mine(reader.space, reader.mailbox), _alive(now), entry.c.created_at > reader.since, ~own)
+
+
+_with_message = entry.join(message, sa.and_(message.c.space_id == entry.c.space_id, message.c.id == entry.c.message_id))
+
+
+def _in_realm(dialect: str, realm: str) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        feed.c.dialect == dialect,
+        feed.c.kind == FeedKind.DIRECT.value,
+        feed.c.code.startswith(f"{realm}:", autoescape=True),
+    )
+
+
+_of_feed = sa.and_(feed.c.space_id == entry.c.space_id, feed.c.id == entry.c.feed_id)
+
+
+def waiting(conn: Connection, reader: Reader, now: int) -> list[Waiting]:
+    """Conversations with something for the device, the one that waits longest first."""
+    place = device_position.alias("place")
+    at = sa.and_(
+        place.c.space_id == entry.c.space_id, place.c.device_id == reader.device, place.c.feed_id == entry.c.feed_id
+    )
+    statement = (
+        sa.select(entry.c.feed_id, sa.func.count())
+        .select_from(_with_message.join(feed, _of_feed).outerjoin(place, at))
+        .where(
+            _to_device(reader, now),
+            _in_realm(reader.dialect, reader.realm),
+            entry.c.seq > _floor(conn, reader, now),
+            entry.c.seq > sa.func.coalesce(place.c.seq, 0),
+        )
+        .group_by(entry.c.feed_id)
+        .order_by(sa.func.min(entry.c.seq))
+    )
+    return [Waiting(row[0], row[1]) for row in conn.execute(statement)]
+
+
+def pull(conn: Connection, reader: Reader, which: int, after: int | None, limit: int, now: int) -> Pulled:
+    """The oldest messages of a conversation behind a place; None = where the device has stopped."""
+    if after is None:
+        after = max(_place(conn, reader, which), _floor(conn, reader, now))
+    statement = (
+        sa.select(
+            entry.c.seq,
+            entry.c.public_id,
+            entry.c.direction,
+            entry.c.created_at,
+            message.c.sender_name,
+            message.c.parts,
+            message.c.extra,
+        )
+        .select_from(_with_message)
+        .where(_to_device(reader, now), entry.c.feed_id == which, entry.c.seq > after)
+        .order_by(entry.c.seq)
+        .limit(limit)
+    )
+    return Pulled(after=after, rows=tuple(_queued(row) for row in conn.execute(statement)))
+
+
+def _queued(row: AnyRow) -> Queued:
+    return Queued(
+        seq=row.seq,
+        public_id=row.public_id,
+        is_copy=row.direction == 1,
+        created_at=row.created_at,
+        sender_name=row.sender_name,
+        parts=row.parts,
+        extra=row.extra,
+    )
+
+
+def _place(conn: Connection, reader: Reader, which: int) -> int:
+    places = device_position.c
+    statement = sa.select(places.seq).where(
+        places.space_id == reader.space, places.device_id == reader.device, places.feed_id == which
+    )
+    return conn.execute(statement).scalar() or 0
+
+
+def place_of(conn: Connection, reader: Reader, which: int, key: int) -> tuple[int, int]:
+    """The newest message of a conversation up to a public id: (seq, public id); (0, 0) = none."""
+    statement = (
+        sa.select(entry.c.seq, entry.c.public_id)
+        .where(
+            _mine(reader.space, reader.mailbox),
+            entry.c.feed_id == which,
+            entry.c.public_id > 0,
+            entry.c.public_id <= key,
+        )
+        .order_by(entry.c.seq.desc())
+        .limit(1)
+    )
+    row = conn.execute(statement).first()
+    return (row[0], row[1]) if row is not None else (0, 0)
+
+
+def acknowledge(conn: Connection, acks: Sequence[Ack], mint: IdMint) -> None:
+    """Move the devices' places; what they have got counts as delivered."""
+    ordered = sorted(acks, key=lambda ack: (ack.reader.space, ack.reader.mailbox, ack.reader.device, ack.feed, ack.seq))
+    boxes = sorted({(ack.reader.space, ack.reader.mailbox) for ack in ordered})
+    key = sa.tuple_(mailbox.c.space_id, mailbox.c.id)
+    # In the writer's order, so that two transactions never wait for each other.
+    lock = sa.select(mailbox.c.id).where(key.in_(boxes)).order_by(mailbox.c.space_id, mailbox.c.id)
+    conn.execute(lock.with_for_update())
+    places = {(ack.reader.space, ack.reader.device, ack.feed): ack for ack in ordered}
+    devices.advance(
+        conn,
+        [
+            {"space_id": space, "device_id": number, "feed_id": which, "seq": ack.seq, "public_id": ack.public_id}
+            for (space, number, which), ack in sorted(places.items())
+        ],
+    )
+    for ack in ordered:
+        change = Change(space=ack.reader.space, mailbox=ack.reader.mailbox, now=ack.at)
+        inbox_changes.take_in_feed(conn, change, ack.feed, (ack.after, ack.seq), mint)
+
+
+def undelivered(conn: Connection, reader: Reader, now: int) -> int:
+    """How many messages none of the owner's devices has got yet."""
+    statement = (
+        sa.select(sa.func.count())
+        .select_from(entry.join(feed, _of_feed))
+        .where(
+            _mine(reader.space, reader.mailbox),
+            _alive(now),
+            _in_realm(reader.dialect, reader.realm),
+            entry.c.direction == 0,
+            entry.c.shown < Shown.SIGNAL,
+            entry.c.taken_at == 0,
+            entry.c.created_at > reader.since,
+            entry.c.seq > _floor(conn, reader, now),
+        )
+    )
+    return conn.execute(statement).scalar_one()
+
+
+def find(conn: Connection, space: int, box: int, dialect: str, key: int) -> Found | None:
+    """A mailbox' entry by its public id; None = it has none."""
+    numbered = sa.and_(
+        public_id.c.space_id == entry.c.space_id,
+        public_id.c.message_id == entry.c.message_id,
+        public_id.c.dialect == dialect,
+        public_id.c.public_id == str(key),
+    )
+    statement = (
+        sa.select(*_FOUND)
+        .select_from(_with_message.join(public_id, numbered))
+        .where(_mine(space, box), entry.c.public_id == key)
+        .limit(1)
+    )
+    row = conn.execute(statement).first()
+    return None if row is None else _found(row)
+
+
+def _found(row: AnyRow) -> Found:
+    return Found(*row)
+
+
+class Queues:
+    """Conversations of mailboxes, each verb in a transaction of its own."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def waiting(self, reader: Reader, now: int) -> list[Waiting]:
+        """See :func:`waiting`."""
+        return await self._db.read(lambda conn: waiting(conn, reader, now))
+
+    async def pull(self, reader: Reader, which: int, after: int | None, limit: int, now: int) -> Pulled:
+        """See :func:`pull`."""
+        return await self._db.read(lambda conn: pull(conn, reader, which, after, limit, now))
+
+    async def place_of(self, reader: Reader, which: int, key: int) -> tuple[int, int]:
+        """See :func:`place_of`."""
+        return await self._db.read(lambda conn: place_of(conn, reader, which, key))
+
+    async def acknowledge(self, acks: Sequence[Ack], mint: IdMint) -> None:
+        """See :func:`acknowledge`."""
+        await self._db.write(lambda conn: acknowledge(conn, acks, mint))
+
+    async def undelivered(self, reader: Reader, now: int) -> int:
+        """See :func:`undelivered`."""
+        return await self._db.read(lambda conn: undelivered(conn, reader, now))
+
+    async def find(self, space: int, box: int, dialect: str, key: int) -> Found | None:
+        """See :func:`find`."""
+        return await self._db.read(lambda conn: find(conn, space, box, dialect, key))

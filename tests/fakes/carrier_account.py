@@ -1,8 +1,14 @@
 """Carrier accounts and batches for tests of carriers, and the tools they are built with."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-from onebell.carriers.base import Address, Batch, Rendered
+from tests.fakes.clock import MovedClock
+from tests.fakes.dns import FakeResolver
+
+from onebell.carriers import registry
+from onebell.carriers.base import Address, Batch, Carrier, Rendered
 from onebell.carriers.credentials import Credentials
 from onebell.carriers.outbound import Outbound
 from onebell.carriers.tools import CarrierTools
@@ -52,6 +58,19 @@ def batch(part: Rendered | None = None, *addresses: str, **changed: Any) -> Batc
         ),
     }  # fmt: skip
     return Batch(**(fields | changed))
+
+
+@asynccontextmanager
+async def opened(kind: str, **fields: Any) -> AsyncIterator[Carrier]:
+    """An account's carrier, open, that reaches loopback only."""
+    outbound = Outbound(resolver=FakeResolver())
+    carrier = registry.build(account(kind, **fields), tools(outbound, MovedClock()))
+    await carrier.open()
+    try:
+        yield carrier
+    finally:
+        await carrier.close()
+        await outbound.close()
 
 
 class TokensInMemory:

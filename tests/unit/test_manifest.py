@@ -113,6 +113,7 @@ def test_a_broken_manifest_is_refused(tmp_path: Path, old: str, new: str, named:
         ("smtp", {"host": "smtp.例え.テスト", "from": "a@b.c", "username": "u", "password": "p"}),
         ("webhook", {"url": "http://127.0.0.1:9099/sink"}),
         ("webhook", {"url": "https://a.test/", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqrTw=="}),
+        ("sms", {"url": "https://a.test/{phone}", "headers": "A: b\r\n\tC: d\n", "body": "[\n]", "ok": "^0$"}),
         ("wecom_bot", {"url": "http://127.0.0.1:9099/cgi-bin/webhook/send?key=00000000-0000-4000-8000-000000000001"}),
     ],
 )
@@ -153,6 +154,10 @@ SMTP = {"host": "mail.test", "from": "a@b.test"}
         ("webhook", {"url": "http://u:p@a.test"}, "url"),
         ("webhook", {"url": 5}, "url"),
         ("webhook", {"url": "http://a.test", "secret": "whsec_short"}, "secret"),
+        ("sms", {"url": "http://a.test", "body": "a\x00b"}, "body"),
+        ("sms", {"url": "http://a.test", "body": 5}, "body"),
+        ("sms", {"url": "http://a.test", "ok": "("}, "ok"),
+        ("sms", {"url": "http://a.test", "ok": "a\nb"}, "ok"),
         ("webhook", {"url": "http://a.test", "secret": "no-prefix-MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, "secret"),
     ],
 )

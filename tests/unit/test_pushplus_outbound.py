@@ -12,7 +12,9 @@ LINK, LOGO = "http://h/shortMessage/1", "http://h/logo.png"
 
 
 def card(content: str = "消息内容", *, is_text: bool = False) -> Card:
-    return Card(title="标题", content=content, summary="消息内容", link=LINK, logo=LOGO, is_text=is_text)
+    return Card(
+        title="标题", content=content, summary="消息内容", link=LINK, short_code="c0de", logo=LOGO, is_text=is_text
+    )
 
 
 def payload(kind: str, card: Card) -> dict[str, Any]:
@@ -74,6 +76,37 @@ def test_feishu_post():
         "msg_type": "text",
         "content": {"text": "标题\n\n消息内容"},
     }
+
+
+@pytest.mark.parametrize("kind", ["hiflow", "jijyun"])
+def test_flows_get_everything(kind):
+    """Types 7 and 9: the content as written, and the shortCode."""
+    assert payload(kind, card("<b>消息</b>"))[kind] == {
+        "title": "标题",
+        "content": "<b>消息</b>",
+        "icon": LOGO,
+        "url": LINK,
+        "shortCode": "c0de",
+    }
+
+
+def test_ifttt_gets_three_values():
+    """Type 8: title, content, link."""
+    assert payload("ifttt", card())["ifttt"] == {"value1": "标题", "value2": "消息内容", "value3": LINK}
+
+
+def test_wxpusher_gets_a_summary():
+    """Type 11: what is appended to the pasted address; an address has no room for a whole content."""
+    found = payload("wxpusher", card("<b>消息内容</b>"))["wxpusher"]
+
+    assert found == {"content": "标题\n消息内容", "url": LINK}
+
+
+def test_a_template_gets_its_values():
+    """Type 12: what the placeholders stand for; the content as written."""
+    found = payload("http_template", card("<b>消息</b>"))["http_template"]
+
+    assert found == {"title": "标题", "content": "<b>消息</b>", "url": LINK}
 
 
 def test_another_kind_renders_for_itself():

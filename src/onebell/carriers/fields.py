@@ -48,6 +48,17 @@ def _is_line(value: object) -> bool:
     return isinstance(value, str) and value.isprintable()
 
 
+def _is_lines(value: object) -> bool:
+    return isinstance(value, str) and all(line.replace("\t", "").isprintable() for line in value.splitlines())
+
+
+def _is_regex(value: object) -> bool:
+    try:
+        return _is_line(value) and bool(re.compile(str(value)))
+    except re.error:
+        return False
+
+
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -72,6 +83,8 @@ def _is_mailbox(field: Field, value: object) -> bool:
 
 _TYPES: dict[FieldType, Callable[[Field, object], bool]] = {
     FieldType.TEXT: lambda _, value: _is_line(value),
+    FieldType.LINES: lambda _, value: _is_lines(value),
+    FieldType.REGEX: lambda _, value: _is_regex(value),
     FieldType.INTEGER: lambda _, value: _is_integer(value),
     FieldType.BOOLEAN: lambda _, value: isinstance(value, bool),
     FieldType.CHOICE: lambda field, value: value in field.choices,
@@ -82,6 +95,8 @@ _TYPES: dict[FieldType, Callable[[Field, object], bool]] = {
 }
 _MEANINGS: dict[FieldType, Callable[[Field], str]] = {
     FieldType.TEXT: lambda _: "one line of text",
+    FieldType.LINES: lambda _: "text without control characters",
+    FieldType.REGEX: lambda _: "a regular expression",
     FieldType.INTEGER: lambda _: "a whole number",
     FieldType.BOOLEAN: lambda _: "true or false",
     FieldType.CHOICE: lambda field: "one of " + ", ".join(field.choices),

@@ -49,6 +49,10 @@ class FieldType(Enum):
     """What a field's value is."""
 
     TEXT = "text"
+    LINES = "lines"
+    """Text of several lines."""
+    REGEX = "regex"
+    """A regular expression as Python reads it."""
     INTEGER = "integer"
     BOOLEAN = "boolean"
     CHOICE = "choice"

@@ -62,7 +62,7 @@ class OneCall:
         if isinstance(said, Again):
             said = await self._said(batch)
         outcome = said.then if isinstance(said, Again) else said
-        return [self._without_secrets(outcome)] * len(batch.addresses)
+        return [without_secrets(self._account, outcome)] * len(batch.addresses)
 
     async def _said(self, batch: Batch) -> Outcome | Again:
         call = self._ask(self._account, batch, self._tools.clock.now_ms())
@@ -70,13 +70,14 @@ class OneCall:
         answer = await http_answers.asked(self._tools.outbound, call.method, call.url, headers, call.body, self._policy)
         return self._read(answer, self._tools.clock.now_ms()) if isinstance(answer, HttpAnswer) else answer
 
-    def _without_secrets(self, outcome: Outcome) -> Outcome:
-        """Some providers repeat the key that they refuse (Bark: "failed to get [KEY] device token")."""
-        names = registry.manifest(self._account.kind).secret_fields
-        secrets = [value for name in names if isinstance(value := self._account.fields.get(name), str) and value]
-        told = msgspec.structs.asdict(outcome)
-        words = {name: _hidden(told[name], secrets) for name in ("why", "detail") if name in told}
-        return msgspec.structs.replace(outcome, **words)
+
+def without_secrets(account: CarrierAccount, outcome: Outcome) -> Outcome:
+    """Some providers repeat the key that they refuse (Bark: "failed to get [KEY] device token")."""
+    names = registry.manifest(account.kind).secret_fields
+    secrets = [value for name in names if isinstance(value := account.fields.get(name), str) and value]
+    told = msgspec.structs.asdict(outcome)
+    words = {name: _hidden(told[name], secrets) for name in ("why", "detail") if name in told}
+    return msgspec.structs.replace(outcome, **words)
 
 
 def fitted(make: Callable[[str], Any], text: str, limit_bytes: int, weigh: Callable[[bytes], int] = len) -> bytes:

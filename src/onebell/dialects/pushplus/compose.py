@@ -100,6 +100,7 @@ def _card(plan: Plan, shown: templates.Shown, content: Content, code: str) -> na
         content=plan.asked.content,
         summary=templates.plain_text(shown, templates.SUMMARY_CHARS),
         link=f"{base}/shortMessage/{code}",
+        short_code=code,
         logo=plan.asked.icon or base + _LOGO,
         is_text=plan.asked.template == "txt" and not content.body_file,
     )

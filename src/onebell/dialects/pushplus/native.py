@@ -19,6 +19,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     content: str  # C, after the preprocess script
     summary: str  # D
     link: str  # L
+    short_code: str
     logo: str  # I
     is_text: bool  # template=txt
 
@@ -72,9 +73,36 @@ def _feishu_bot(card: Card) -> dict[str, Any]:
     }
 
 
+def _flow(card: Card) -> dict[str, Any]:
+    return {
+        "title": card.title,
+        "content": card.content,
+        "icon": card.logo,
+        "url": card.link,
+        "shortCode": card.short_code,
+    }
+
+
+def _ifttt(card: Card) -> dict[str, Any]:
+    return {"value1": card.title, "value2": card.content, "value3": card.link}
+
+
+def _wxpusher(card: Card) -> dict[str, Any]:
+    return {"content": f"{card.title}\n{card.summary}", "url": card.link}
+
+
+def _http_template(card: Card) -> dict[str, Any]:
+    return {"title": card.title, "content": card.content, "url": card.link}
+
+
 _KINDS: dict[str, Native] = {
     "wecom_bot": _wecom_bot,
     "wecom_app": _wecom_app,
     "dingtalk_bot": _dingtalk_bot,
     "feishu_bot": _feishu_bot,
+    "hiflow": _flow,
+    "jijyun": _flow,
+    "ifttt": _ifttt,
+    "wxpusher": _wxpusher,
+    "http_template": _http_template,
 }

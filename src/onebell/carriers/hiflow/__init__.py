@@ -1,0 +1,1 @@
+"""Tencent HiFlow (腾讯轻联)."""

@@ -1,0 +1,1 @@
+"""Any HTTP service, by a template of the request."""

@@ -1,0 +1,1 @@
+"""Short messages over any HTTP service."""

@@ -12,7 +12,10 @@ LEAVES = {"bounded", "clock", "errors", "ids", "settings", "log", "metrics"}
 
 MAY = {
     "core": {"core", "store.base", "http.exchange", *LEAVES},
-    "dialects": {"core", "http.exchange", "http.areas", "dialects.base", *LEAVES},
+    "dialects": {
+        *("core", "dialects.base", "http.exchange", "http.areas", "http.downloads", "http.multipart", "http.uploads"),
+        *LEAVES,
+    },
     "carriers": {"core", "http.exchange", "carriers", *LEAVES},
     "store": {"store", "core", "vault", *LEAVES},
     "api": {"api", "core", "http", *LEAVES},

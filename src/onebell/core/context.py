@@ -1,6 +1,6 @@
 """What a dialect, the native API and the background tasks are handed: the core's doors, wired once in ``app``."""
 
-from collections.abc import AsyncIterator, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -188,6 +188,7 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     expires_at: int
     message: int = 0  # the newest message that names it: while that is there, so is the file; 0 = none
+    data: dict[str, Any] = {}  # what the dialect that took it remembers (Easemob: the thumbnail's box)
 
 
 class Files(Protocol):
@@ -205,8 +206,12 @@ class Files(Protocol):
         public_id: str = "",
         keep_s: int = 0,
         limit: int = 0,
+        ended: Callable[[StoredFile], StoredFile] | None = None,
     ) -> StoredFile:
-        """Store a file. Raises ``InvalidInput`` when it is longer than ``limit`` bytes (0 = no limit)."""
+        """Store a file; ``ended`` adds to its row what only the end of the body tells.
+
+        Raises ``InvalidInput`` when it is longer than ``limit`` bytes (0 = no limit).
+        """
         ...
 
     async def find(self, space: int, file: int) -> StoredFile | None: ...

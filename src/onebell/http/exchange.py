@@ -18,7 +18,7 @@ class BodyTooLarge(Exception):
 class Request:
     """A request with its body read. Paths and queries are kept raw: percent-encoding is part of the wire."""
 
-    __slots__ = ("_headers", "_scope", "body", "client", "method", "path", "query", "receive")
+    __slots__ = ("_headers", "_scope", "body", "client", "method", "path", "query", "receive", "stream")
 
     def __init__(self, scope: Scope, path: bytes, body: bytes, receive: Receive | None = None) -> None:
         self._scope = scope
@@ -32,6 +32,8 @@ class Request:
         """The caller's address, after the trusted-proxy rule."""
         self.receive = receive
         """Only for streaming answers: to notice that the caller has gone."""
+        self.stream: AsyncIterator[bytes] | None = None
+        """The body as it comes, for handlers that are ``uploads.Streamed``."""
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header; ``name`` in lower case."""

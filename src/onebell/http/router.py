@@ -1,8 +1,6 @@
 """From a raw path to a handler. Areas come from :mod:`onebell.http.areas`; each answers its own 404, 405 and 413."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeAlias
 
@@ -13,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from onebell.errors import StoreUnavailable
 from onebell.http.areas import area_of
 from onebell.http.exchange import Answer, BodyTooLarge, Request, StreamAnswer
+from onebell.http.uploads import Streamed, body_stream, discard
 
 log = structlog.get_logger()
 
@@ -23,9 +22,6 @@ BodyReader: TypeAlias = Callable[[int], Awaitable[bytes]]
 """Reads a body of at most so many bytes, else raises ``BodyTooLarge``."""
 WebSocketHandler: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-DISCARD_BYTES = 16 << 20
-DISCARD_S = 5.0
-"""How much of a body that is too large is still read, and for how long."""
 _REST = "{*}"
 _ONE = "{}"
 
@@ -118,7 +114,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     try:
         return await _read_up_to(scope, receive, limit)
     except BodyTooLarge:
-        await discard(receive)
+        await discard(body_stream(receive))
         raise
 
 
@@ -139,19 +135,6 @@ async def _read_up_to(scope: Scope, receive: Receive, limit: int) -> bytes:
         if not message.get("more_body", False):
             return chunk if not chunks else b"".join([*chunks, chunk])
         chunks.append(chunk)
-
-
-async def discard(receive: Receive) -> None:
-    """Read on for a while what nobody wants: closing on a caller who still writes resets the connection, and he would
-    lose the answer that tells him why (RFC 9112 §9.6)."""
-    size = 0
-    with suppress(TimeoutError):
-        async with asyncio.timeout(DISCARD_S):
-            while size < DISCARD_BYTES:
-                message = await receive()
-                size += len(message.get("body", b""))
-                if not message.get("more_body", False):
-                    return
 
 
 class Router:
@@ -199,10 +182,13 @@ class Router:
         if found is None or handler is None:
             return endpoint.no_route(request) if found is None else endpoint.wrong_method(request, tuple(found[0]))
         try:
-            if unread is not None:
+            if unread is None:
+                if len(request.body) > endpoint.body_limit:
+                    return endpoint.too_large(request)
+            elif isinstance(handler, Streamed) and request.receive is not None:
+                request.stream = body_stream(request.receive)
+            else:
                 request.body = await unread(endpoint.body_limit)
-            elif len(request.body) > endpoint.body_limit:
-                return endpoint.too_large(request)
             return await handler(request, found[1])
         except BodyTooLarge:
             return endpoint.too_large(request)

@@ -20,6 +20,7 @@ from onebell.errors import InvalidInput, StoreUnavailable
 from onebell.ids import IdMint
 from onebell.settings import Settings
 from onebell.store.engine import Database
+from onebell.store.packed import pack, unpack_object
 from onebell.store.schema import file as table
 from onebell.store.schema import file_chunk as chunk_table
 from onebell.vault import sync_directory
@@ -58,6 +59,7 @@ def _insert(connection: sa.Connection, row: StoredFile, store: str) -> None:
     values = msgspec.structs.asdict(row)
     for column, field in (("space_id", "space"), ("owner_id", "owner"), ("message_id", "message")):
         values[column] = values.pop(field)
+    values["data"] = pack(row.data)
     connection.execute(sa.insert(table).values(**values, store=store))
 
 
@@ -79,6 +81,7 @@ def _find(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Store
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         message=row["message_id"],
+        data=unpack_object(row["data"]),
     )
 
 
@@ -214,6 +217,7 @@ class StoredFiles:
         public_id: str = "",
         keep_s: int = 0,
         limit: int = 0,
+        ended: Callable[[StoredFile], StoredFile] | None = None,
     ) -> StoredFile:
         now_ms = self._clock.now_ms()
         row = StoredFile(
@@ -232,6 +236,7 @@ class StoredFiles:
         measured = _Measured(body, limit)
         await self._place.write(row, measured.pieces())
         row = msgspec.structs.replace(row, size=measured.size, sha256=measured.sha256)
+        row = row if ended is None else ended(row)
         try:
             await self._database.write(lambda connection: _finish(connection, row, self._place.name))
         except BaseException:
@@ -274,7 +279,7 @@ class StoredFiles:
 
 def _finish(connection: sa.Connection, row: StoredFile, store: str) -> None:
     """Let the file be found."""
-    values = {"size": row.size, "sha256": row.sha256, "store": store}
+    values = {"size": row.size, "sha256": row.sha256, "secret": row.secret, "data": pack(row.data), "store": store}
     if not connection.execute(sa.update(table).where(_here(row)).values(values)).rowcount:
         _insert(connection, row, store)
 

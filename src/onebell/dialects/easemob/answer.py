@@ -13,8 +13,9 @@ CORS: dict[bytes, bytes] = {
     b"access-control-allow-methods": b"GET, POST, PUT, DELETE, OPTIONS",
     b"access-control-allow-headers": (
         b"authorization, content-type, restrict-access, share-secret, x-requested-with, "
-        b"thumbnail-height, thumbnail-width"
+        b"thumbnail, thumbnail-height, thumbnail-width, vframe, range"
     ),
+    b"access-control-expose-headers": b"content-range, content-disposition",
     b"access-control-max-age": b"86400",
 }
 
@@ -35,6 +36,8 @@ EXCEPTIONS: dict[str, str] = {
     "reach_limit": "EasemobReachLimitException",
     "web_application": "javax.ws.rs.WebApplicationException",
     "Request Entity Too Large": "RequestEntityTooLargeException",
+    "file exceeding maximum limit": "FileExceedingMaximumLimitException",
+    "file_expired": "EasemobFileExpiredException",
 }
 FOREIGN_SUBJECT = "org.apache.shiro.authz.UnauthorizedException"
 
@@ -44,6 +47,7 @@ EXPIRED_TOKEN = "Unable to authenticate due to expired access token"
 CORRUPT_TOKEN = "Unable to authenticate due to corrupt access token"
 INVALID_BODY = "Request body is invalid. Please check body is correct."
 INVALID_REQUEST = "this is an invalid request."
+NO_FILE = "file must be provided."
 TOO_LARGE_CODE = 14007
 
 
@@ -137,6 +141,21 @@ def request_too_large() -> Rejected:
     return Rejected(413, "Request Entity Too Large", "Request Entity Too Large")
 
 
+def file_too_large() -> Rejected:
+    """An uploaded file (§2.1)."""
+    return Rejected(413, "file exceeding maximum limit", "the file size exceeds the maximum limit.")
+
+
+def no_file() -> Rejected:
+    """A file that never was (§2.2)."""
+    return Rejected(404, "entity_not_found", "file may not exists")
+
+
+def file_expired(file_id: str) -> Rejected:
+    """A file whose seven days are over."""
+    return Rejected(404, "file_expired", f"file {file_id} is expired")
+
+
 def media_type() -> Rejected:
     """A Content-Type that cannot hold JSON."""
     return Rejected(415, "web_application", "Unsupported Media Type")
@@ -182,6 +201,19 @@ class _Envelope(msgspec.Struct):
     applicationName: str  # noqa: N815 - the wire's name
 
 
+class _Uploaded(msgspec.Struct):
+    # The order of keys is the document's (§2.1).
+    action: str
+    application: str
+    path: str
+    uri: str
+    entities: list[dict[str, str]]
+    timestamp: int
+    duration: int
+    organization: str
+    applicationName: str  # noqa: N815 - the wire's name
+
+
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """What envelopes say about a call."""
 
@@ -219,6 +251,22 @@ def envelope(scene: Scene, data: dict[str, Any]) -> Answer:
         scene.action,
         data,
         scene.duration,
+        scene.app,
+    )
+    return json_answer(200, body, CORS)
+
+
+def uploaded(scene: Scene, entity: dict[str, str]) -> Answer:
+    """The answer to an upload, which has entities and no data."""
+    body = _Uploaded(
+        scene.action,
+        scene.application,
+        scene.path,
+        scene.uri,
+        [entity],
+        scene.timestamp,
+        scene.duration,
+        scene.org,
         scene.app,
     )
     return json_answer(200, body, CORS)

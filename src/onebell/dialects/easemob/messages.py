@@ -6,6 +6,7 @@ from onebell.core.context import Context
 from onebell.dialects.base import Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.app import CALLS_PER_SECOND
+from onebell.dialects.easemob.file_access import check_files
 from onebell.dialects.easemob.parse import Message, Rules, parse_legacy, parse_message
 from onebell.dialects.easemob.send import send
 from onebell.dialects.easemob.visit import Call, Gate, Path, Rate, Visit, must_be_json
@@ -45,6 +46,7 @@ class Messages:
         must_be_json(visit.request)
         app = visit.app
         message = parse(visit.request.body, Rules(message_bytes=app.message_bytes, lenient=app.lenient_body))
+        await check_files(self._context, visit.space, message.body)
         await self._count(visit, len(message.receivers))
         try:
             return await send(self._context, visit.space, app, message)

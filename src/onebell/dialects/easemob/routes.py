@@ -8,6 +8,7 @@ from onebell.dialects.base import CallbackAnswer, Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.app import DIALECT
 from onebell.dialects.easemob.callback import SCHEDULE, pack
+from onebell.dialects.easemob.chatfiles import ChatFiles
 from onebell.dialects.easemob.messages import Messages
 from onebell.dialects.easemob.tokens import Tokens
 from onebell.dialects.easemob.visit import EVERY_METHOD, Gate
@@ -25,7 +26,7 @@ class Easemob:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._gate = Gate(context)
-        self._parts = (Tokens(context, self._gate), Messages(context, self._gate))
+        self._parts = tuple(part(context, self._gate) for part in (Tokens, Messages, ChatFiles))
 
     def routes(self) -> Sequence[Route]:
         """What is built of the area; the last one tells a missing app from a missing path."""

@@ -14,9 +14,10 @@ file = table(
     text("sha256"),
     text("store"),  # disk | database
     big("owner_id"),
-    text("secret"),  # share-secret; empty = open to who knows the id
+    text("secret"),  # digest of the share-secret; empty = open to who knows the id
     text("public_id"),
     big("message_id"),  # 0 = not referenced by a message
+    packed("data"),  # what the dialect that took it remembers
     big("created_at"),
     big("expires_at"),
     sa.Index("file_by_public_id", "public_id"),

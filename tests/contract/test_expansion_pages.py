@@ -145,19 +145,22 @@ async def test_who_has_the_message_already_is_left_out(store: Store, rows: Rows)
 
 
 async def test_members_of_a_feed(store: Store, rows: Rows) -> None:
-    """A feed's members get it, nobody else; ``only`` narrows them."""
+    """A feed's members get it, nobody else; ``only`` and ``exclude`` narrow them."""
     ids = await people(rows, 6)
     feed = {"space_id": SPACE, "id": 9, "kind": "topic", "dialect": "test", "code": "t"}
     await rows.put(schema.feed, [feed])
     await rows.put(schema.member, [{"space_id": SPACE, "feed_id": 9, "party_id": one} for one in ids[:4]])
     to_all = await broadcast(rows, Spread(audience=Members(feed=9)))
     to_some = await broadcast(rows, Spread(audience=Members(feed=9, only=(ids[1], ids[5]))))
+    to_most = await broadcast(rows, Spread(audience=Members(feed=9, exclude=(ids[0], ids[5]))))
 
     runner = expander(store, rows)
     assert await runner.turn()
     assert await runner.turn()
+    assert await runner.turn()
 
     assert sorted(await entries(rows, to_all)) == ids[:4]
+    assert sorted(await entries(rows, to_most)) == ids[1:4]
     assert sorted(await entries(rows, to_some)) == [ids[1]]
 
 

@@ -196,6 +196,19 @@ async def test_recall_reaches_every_mailbox(store: Store, boxes: Mailboxes) -> N
     assert (await store.inbox.one(SPACE, BOB, 1)).rows[0].recalled_at == NOW
 
 
+async def test_hiding_leaves_tombstones(store: Store, boxes: Mailboxes) -> None:
+    """A hidden message is a removal at a new place in each mailbox that has it, recalled before or not."""
+    note = await boxes.send([ALICE, BOB])
+    await boxes.send([ALICE])
+    await store.inbox_changes.recall(SPACE, note.message.id, NOW)
+    assert await store.inbox_changes.hide(SPACE, note.message.id, NOW) == (ALICE, BOB)
+    assert await store.inbox_changes.hide(SPACE, note.message.id, NOW) == ()
+
+    assert await walk(store) == [("entry", 2, 2), ("removed", 4, 1)]
+    assert await walk(store, mailbox=BOB) == [("removed", 3, 1)]
+    assert await store.inbox.one(SPACE, ALICE, 1) is None
+
+
 async def test_places_are_given_out_once(store: Store, boxes: Mailboxes) -> None:
     """Changes that come at the same time each get a place of their own."""
     for number in range(10):

@@ -10,8 +10,10 @@ from tests.fakes.clock import MovedClock
 from tests.service import ENGINES, Service, context_over
 
 from onebell.dialects.pushplus import directory
+from onebell.dialects.pushplus.limits import BAD_TOKENS, PROFILES
 from onebell.dialects.pushplus.openapi import KEY_LIFE_S, OVERLAP_S
 from onebell.dialects.pushplus.routes import PushPlus
+from onebell.directory_findings import BadDirectory
 from onebell.ids import IdMint
 from onebell.settings import Settings
 from onebell.store import schema
@@ -69,6 +71,9 @@ owner = "alice"
 code = "wecom"
 carrier = "bot"
 """
+
+
+STRICT = TEXT.replace("[[pushplus.users]]", '[pushplus]\nlimits = "strict"\n\n[[pushplus.users]]', 1)
 
 
 @pytest.fixture(params=ENGINES)
@@ -254,6 +259,76 @@ async def test_access_keys_end(service, clock):
     await access_key(service)
     keys = [row for row in await service.rows(schema.credential) if row["kind"] == "access"]
     assert len(keys) == 1
+
+
+async def test_an_allow_list_of_addresses(service):
+    """403 from anywhere else, for a new key and for one that was issued before the list; a wrong secret stays 401."""
+    key = await access_key(service)
+
+    async def codes(allowed: str) -> tuple[int, int]:
+        await service.apply(TEXT.replace('secret_key = "alice-secret"', f'secret_key = "alice-secret"\n{allowed}'))
+        asked = {"token": UT, "secretKey": "alice-secret"}
+        got = await service.ask("POST", "/api/common/openApi/getAccessKey", asked)
+        return got.code, (await service.ask("GET", "/api/open/user/token", None, {"access-key": key})).code
+
+    assert await codes('allow_ips = ["203.0.113.7", "10.0.0.0/8"]') == (403, 403)
+    assert await codes('allow_ips = ["127.0.0.0/8"]') == (200, 200)
+    assert await codes("") == (200, 200)
+
+
+async def test_a_list_that_names_no_network_is_refused(service):
+    """The directory file says where the mistake is."""
+    with pytest.raises(BadDirectory, match=r"pushplus\.users\[0\]\.allow_ips\[0\]"):
+        await service.apply(TEXT.replace("callback_url", 'allow_ips = ["everywhere"]\ncallback_url'))
+
+
+async def test_the_open_api_is_off_without_a_secret(service):
+    """401 for a new key, and for one that was issued before it was switched off."""
+    key = await access_key(service)
+    await service.apply(TEXT.replace('secret_key = "alice-secret"', ""))
+    asked = {"token": UT, "secretKey": ""}
+    answers = [
+        await service.ask("POST", "/api/common/openApi/getAccessKey", asked),
+        await service.ask("GET", "/api/open/user/token", None, {"access-key": key}),
+    ]
+
+    assert [said.json for said in answers] == [{"code": 401, "msg": "请求未授权", "data": None}] * 2
+
+
+async def test_guessing_a_secret_ends(service):
+    """Wrong secrets count as bad tokens do: beyond the limit the address is shut out (E19)."""
+    asked = {"token": UT, "secretKey": "guess"}
+    said = [await service.ask("POST", "/api/common/openApi/getAccessKey", asked) for _ in range(BAD_TOKENS.limit + 1)]
+
+    assert {one.code for one in said[:-1]} == {401}
+    assert said[-1].json == {"code": 403, "msg": "IP被禁止访问", "data": None}
+
+
+async def test_the_quota_of_a_day_shows(service, clock):
+    """Under the strict profile a quota that is used up holds until the next midnight in Shanghai, and is counted."""
+    await service.apply(STRICT)
+    before = await ask(service, "GET", "user/userLimitTime")
+    for _ in range(PROFILES["strict"].per_day["mail"] + 1):
+        await service.ask("POST", "/send", {"token": UT, "channel": "mail"}, {"Content-Type": "application/json"})
+    during = await ask(service, "GET", "user/userLimitTime")
+    count = await ask(service, "GET", "user/sendCount")
+    clock.move(86_400)
+    after = await ask(service, "GET", "user/userLimitTime")
+    later = await ask(service, "GET", "user/sendCount")
+    info = await ask(service, "GET", "user/myInfo")
+
+    assert before == after == {"sendLimit": 1, "userLimitTime": ""}
+    assert during == {"sendLimit": 2, "userLimitTime": "2027-01-16 00:00:00"}
+    assert (count["mailSendCount"], later["mailSendCount"]) == (PROFILES["strict"].per_day["mail"], 0)
+    assert info["vipInfo"] == {"isVip": 0, "lastDay": ""}
+
+
+async def ask(service: Service, method: str, path: str, body: Any = None) -> Any:
+    """The data of a call of alice."""
+    headers = {"access-key": await access_key(service), "Content-Type": "application/json"}
+    said = await service.ask(method, f"/api/open/{path}", body, headers)
+    assert said.code == 200, said.body.decode()
+    return said.json["data"]
 
 
 async def test_a_deleted_message_has_no_page(service):

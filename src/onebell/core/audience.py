@@ -90,17 +90,17 @@ async def _resolved(lookups: Lookups, submission: Submission, now_ms: int) -> Re
             if ids is None:
                 _expand(reached, submission, audience, later)
             else:
-                await _reach(reached, ways, submission, audience.feed, _chosen(ids, audience.only), ())
+                await _reach(reached, ways, submission, audience.feed, _chosen(ids, audience), ())
     reached.waits = await ways.waits()
     reached.events += ways.events
     return reached
 
 
-def _chosen(ids: Sequence[int], only: Sequence[int]) -> Sequence[int]:
-    if not only:
+def _chosen(ids: Sequence[int], audience: Members) -> Sequence[int]:
+    if not audience.only and not audience.exclude:
         return ids
-    wanted = frozenset(only)
-    return [one for one in ids if one in wanted]
+    wanted, black = frozenset(audience.only or ids), frozenset(audience.exclude)
+    return [one for one in ids if one in wanted and one not in black]
 
 
 def _as_query(audience: Members | People) -> Members | PeopleQuery:

@@ -130,6 +130,7 @@ class Members(msgspec.Struct, frozen=True, tag="members", kw_only=True):
 
     feed: int
     only: tuple[int, ...] = ()  # when not empty: these of them (WeCom visible_to_user)
+    exclude: tuple[int, ...] = ()  # and none of these (PushPlus: who receives nothing)
 
 
 class People(msgspec.Struct, frozen=True, tag="people", kw_only=True):

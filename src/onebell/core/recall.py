@@ -1,6 +1,7 @@
 """Taking a message back: out of every mailbox, out of the queues where it still waits, and from providers that can."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -17,6 +18,8 @@ log = structlog.get_logger()
 
 TAKE_BACK = "take_back"
 """Kind of the timer that asks providers."""
+_Mark = Callable[[int, int, int], Awaitable[tuple[int, ...]]]
+"""Marks a piece of a message's entries: space, message, now."""
 AT_ONCE = 100
 TRIES = 5
 AGAIN_S = 30.0
@@ -30,11 +33,20 @@ async def recall(context: Context, space: int, message: int) -> bool:
     Raises:
         NotFound: the space has no such message.
     """
+    return await _withdraw(context, space, message, context.store.inbox_changes.recall)
+
+
+async def hide(context: Context, space: int, message: int) -> bool:
+    """Recall a message and leave nothing of it to its readers but that it is gone. As :func:`recall`."""
+    return await _withdraw(context, space, message, context.store.inbox_changes.hide)
+
+
+async def _withdraw(context: Context, space: int, message: int, mark: _Mark) -> bool:
     store, now = context.store, context.clock.now_ms()
     # First of all: no page of a large audience may follow what is marked below.
     await store.expansions.stop(space, message)
     is_new = await store.inbox_changes.recall_message(space, message, now, context.mint)
-    while boxes := await store.inbox_changes.recall(space, message, now):
+    while boxes := await mark(space, message, now):
         context.bell.ring(Changed(space=space, mailboxes=boxes))
     if is_new:
         await store.plans.drop(space, message)

@@ -7,6 +7,14 @@ import msgspec
 from onebell.core.model import Part
 
 
+class SentFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of a user's messages a PushPlus list shows."""
+
+    channel: str = ""  # empty = all
+    is_topic: bool | None = None
+    is_read: bool | None = None  # somebody has read it
+
+
 class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
     """What was stored, and what has become of it."""
 

@@ -279,7 +279,7 @@ class Credentials:
 
         def work(connection: sa.Connection) -> None:
             replace_value(connection, self._changes.vault, space, old, value)
-            _mark_edited(connection, space, old.id)
+            mark_edited(connection, space, old.id)
 
         await self._changes.write(space, work)
 
@@ -306,12 +306,13 @@ class Credentials:
     async def _edit(self, space: int, which: int, **columns: Any) -> None:
         def work(connection: sa.Connection) -> None:
             update(connection, space, which, **columns)
-            _mark_edited(connection, space, which)
+            mark_edited(connection, space, which)
 
         await self._changes.write(space, work)
 
 
-def _mark_edited(connection: sa.Connection, space: int, which: int) -> None:
+def mark_edited(connection: sa.Connection, space: int, which: int) -> None:
+    """Note that what a file made was changed by somebody else."""
     connection.execute(
         sa.update(credential)
         .where(

@@ -207,12 +207,21 @@ def delete(conn: Connection, change: Change, seq: int) -> int:
 
 def recall(conn: Connection, space: int, message_id: int, now: int) -> tuple[int, ...]:
     """Recall a message in up to ``PAGE`` mailboxes; which. Call again until it is empty."""
+    return _mark(conn, space, message_id, now, entry.c.recalled_at)
+
+
+def hide(conn: Connection, space: int, message_id: int, now: int) -> tuple[int, ...]:
+    """Make tombstones of a message in up to ``PAGE`` mailboxes; which. Call again until it is empty."""
+    return _mark(conn, space, message_id, now, entry.c.deleted_at)
+
+
+def _mark(conn: Connection, space: int, message_id: int, now: int, mark: sa.Column[int]) -> tuple[int, ...]:
     first = (
         sa.select(entry.c.mailbox_id, sa.func.min(entry.c.seq).label("seq"))
         .where(
             entry.c.space_id == space,
             entry.c.message_id == message_id,
-            entry.c.recalled_at == 0,
+            mark == 0,
             entry.c.deleted_at == 0,
         )
         .group_by(entry.c.mailbox_id)
@@ -239,7 +248,7 @@ def recall(conn: Connection, space: int, message_id: int, now: int) -> tuple[int
             entry.c.mailbox_id == sa.bindparam("b_mailbox"),
             entry.c.seq == sa.bindparam("b_seq"),
         )
-        .values(rev=place, recalled_at=now),
+        .values({entry.c.rev: place, mark: now}),
         [{"b_mailbox": row.mailbox_id, "b_seq": row.seq} for row in found],
     )
     return tuple(boxes)
@@ -334,6 +343,10 @@ class InboxChanges:
     async def recall(self, space: int, message_id: int, now: int) -> tuple[int, ...]:
         """See :func:`recall`."""
         return await self._db.write(lambda conn: recall(conn, space, message_id, now))
+
+    async def hide(self, space: int, message_id: int, now: int) -> tuple[int, ...]:
+        """See :func:`hide`."""
+        return await self._db.write(lambda conn: hide(conn, space, message_id, now))
 
     async def recall_message(self, space: int, message_id: int, now: int, mint: IdMint) -> bool:
         """See :func:`recall_message`."""

@@ -122,6 +122,49 @@ def update(connection: sa.Connection, space: int, which: int, now_ms: int, **col
         raise NotFound(f"record {which}")
 
 
+def mark_edited(connection: sa.Connection, space: int, which: int) -> None:
+    """Note that what a file made was changed by somebody else."""
+    connection.execute(
+        sa.update(record)
+        .where(record.c.space_id == space, record.c.id == which, record.c.origin == Origin.FILE.value)
+        .values(origin=Origin.EDITED.value)
+    )
+
+
+def _own(space: int, owner: int, which: int) -> sa.ColumnElement[bool]:
+    return sa.and_(record.c.space_id == space, record.c.owner_id == owner, record.c.id == which)
+
+
+def _locked(space: int, dialect: str, kind: str, key: str, owner: int) -> sa.Select[Any]:
+    return (
+        sa.select(record.c.id, record.c.data)
+        .where(
+            record.c.space_id == space,
+            record.c.dialect == dialect,
+            record.c.kind == kind,
+            record.c.owner_id == owner,
+            record.c.key == key,
+        )
+        .with_for_update()
+    )
+
+
+def rewrite(
+    connection: sa.Connection, space: int, owner: int, which: int, key: str, data: Mapping[str, Any], now_ms: int
+) -> None:
+    """Another key and other data of an owner's record. Raises ``NotFound``."""
+    statement = sa.update(record).where(_own(space, owner, which))
+    if not connection.execute(statement.values(key=key, data=pack(dict(data)), updated_at=now_ms)).rowcount:
+        raise NotFound(f"record {which}")
+    mark_edited(connection, space, which)
+
+
+def discard(connection: sa.Connection, space: int, owner: int, which: int) -> None:
+    """Remove an owner's record. Raises ``NotFound``."""
+    if not connection.execute(sa.delete(record).where(_own(space, owner, which))).rowcount:
+        raise NotFound(f"record {which}")
+
+
 def remove(connection: sa.Connection, space: int, ids: Sequence[int]) -> None:
     """Remove records."""
     connection.execute(sa.delete(record).where(record.c.space_id == space, record.c.id.in_(ids)))
@@ -184,10 +227,44 @@ class Records:
     async def _edit(self, space: int, which: int, **columns: Any) -> None:
         def work(connection: sa.Connection) -> None:
             update(connection, space, which, self._changes.clock.now_ms(), **columns)
-            connection.execute(
-                sa.update(record)
-                .where(record.c.space_id == space, record.c.id == which, record.c.origin == Origin.FILE.value)
-                .values(origin=Origin.EDITED.value)
-            )
+            mark_edited(connection, space, which)
+
+        await self._changes.write(space, work)
+
+    # ------------------------------------------------------------ what an owner does with his own
+
+    async def owner_of(self, space: int, which: int) -> int | None:
+        """Whose a record is; None when there is none."""
+        statement = sa.select(record.c.owner_id).where(record.c.space_id == space, record.c.id == which)
+        return await self._changes.database.read(lambda connection: connection.scalar(statement))
+
+    async def rewrite(self, space: int, owner: int, which: int, key: str, data: Mapping[str, Any]) -> None:
+        """Another key and other data. Raises ``NotFound``, ``Conflict`` when he has one of this key."""
+
+        def work(connection: sa.Connection) -> None:
+            rewrite(connection, space, owner, which, key, data, self._changes.clock.now_ms())
+
+        await self._changes.write(space, work)
+
+    async def discard(self, space: int, owner: int, which: int) -> None:
+        """Remove an owner's record. Raises ``NotFound``."""
+        await self._changes.write(space, lambda connection: discard(connection, space, owner, which))
+
+    async def merge(
+        self, space: int, dialect: str, kind: str, key: str, owner: int, changes: Mapping[str, Any]
+    ) -> None:
+        """Write these keys of a record's data and leave the others; the record is made when it is missing."""
+        new = NewRecord(
+            id=self._changes.mint.mint(), dialect=dialect, kind=kind, key=key, owner=owner, data=dict(changes)
+        )
+
+        def work(connection: sa.Connection) -> None:
+            now_ms = self._changes.clock.now_ms()
+            row = connection.execute(_locked(space, dialect, kind, key, owner)).one_or_none()
+            if row is None:
+                insert(connection, self._changes.vault, space, new, now_ms)
+                return
+            update(connection, space, row.id, now_ms, data=pack({**unpack_object(row.data), **changes}))
+            mark_edited(connection, space, row.id)
 
         await self._changes.write(space, work)

@@ -60,7 +60,7 @@ def place(audience: Members | PeopleQuery, after: int, limit: int, now_ms: int) 
 def _lists(audience: Members | PeopleQuery) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
     """White and black list."""
     if isinstance(audience, Members):
-        return audience.only or None, ()
+        return audience.only or None, audience.exclude
     return audience.include, audience.exclude
 
 

@@ -58,12 +58,16 @@ class Client:
 
     async def inbox(self, uid: str) -> list[dict[str, Any]]:
         """A person's entries, oldest first."""
+        return [item for item in await self.changes(uid) if item["kind"] == "entry"]
+
+    async def changes(self, uid: str) -> list[dict[str, Any]]:
+        """All items of a person's inbox in the order of their rev."""
         if uid not in self._readers:
             signed = await self._native("POST", "/api/v1/login", json={"uid": uid, "password": f"{uid}-password"})
             self._readers[uid] = signed["token"]
         headers = {"Authorization": f"Bearer {self._readers[uid]}"}
         found = await self._native("GET", "/api/v1/inbox?after=0&limit=500", headers=headers)
-        return [item for item in found["items"] if item["kind"] == "entry"]
+        return found["items"]
 
     async def entry(self, uid: str, code: str) -> dict[str, Any]:
         """The entry of a message, which must be in a person's inbox."""
@@ -80,13 +84,13 @@ class Client:
         assert answer.status == 200
         return answer.body.decode()
 
-    async def access_key(self) -> str:
-        """An access key of alice."""
+    async def access_key(self, token: str = UT, secret: str = "alice-secret") -> str:
+        """A new access key of a user, alice unless said."""
         answer = await self.raw(
             "POST",
             "/api/common/openApi/getAccessKey",
             JSON,
-            json.dumps({"token": UT, "secretKey": "alice-secret"}),
+            json.dumps({"token": token, "secretKey": secret}),
         )
         return json.loads(answer.body)["data"]["accessKey"]
 

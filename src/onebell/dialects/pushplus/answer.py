@@ -81,13 +81,24 @@ class OpenFault(Enum):
     """What the open API refuses: code, ``msg``, ``data`` (§2); ``{}`` in data is where a name is inserted."""
 
     UNAUTHORIZED = (401, "请求未授权", None)
+    ADDRESS_NOT_ALLOWED = (403, "请求IP未授权", None)
     TOKEN_UNKNOWN = (903, "无效的用户令牌", None)
     NOT_YOURS = (805, "无权查看", None)
     NOT_BUILT = (999, _INVALID, "暂不支持")
     NOT_JSON = (999, _INVALID, "请求内容不是合法的JSON格式")
     ABSENT = (999, _INVALID, "{}不能为空")
     MALFORMED = (999, _INVALID, "{}格式不正确")
+    TOO_LONG = (999, _INVALID, "{}过长")
+    CODE_TAKEN = (999, _INVALID, "编码已存在")
+    GONE = (999, _INVALID, "数据不存在")
     NO_MESSAGE = (999, _INVALID, "消息不存在")
+    NO_TOKEN = (999, _INVALID, "消息token不存在")
+    NO_DEFAULT = (999, _INVALID, "默认配置不存在")
+    DEFAULT_TAKEN = (999, _INVALID, "该token已有默认配置")
+    NO_CHANNEL = (999, _INVALID, "发送渠道不存在")
+    CODE_ABSENT = (999, _INVALID, "渠道编码不能为空")
+    NO_CODE = (999, _INVALID, "渠道编码不存在")
+    NO_PRE = (999, _INVALID, "预处理编码不存在")
 
     @property
     def answer(self) -> Answer:
@@ -114,6 +125,7 @@ NO_RECIPIENT = "无用户接收消息"
 
 EDITED = "修改成功"
 DELETED = "删除成功"
+DEFAULT_DELETED = "默认配置删除成功"
 """``data`` of changes that answer with words."""
 
 _ACCEPTED = "请求成功"

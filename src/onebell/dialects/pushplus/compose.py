@@ -17,7 +17,7 @@ from onebell.core.model import (
 )
 from onebell.dialects.pushplus import native, templates
 from onebell.dialects.pushplus.keeping import Kept, keep
-from onebell.dialects.pushplus.parse import Asked, Channel
+from onebell.dialects.pushplus.parse import DEFAULT_CHANNEL, Asked, Channel
 from onebell.dialects.pushplus.senders import NAME, SenderInfo
 from onebell.ids import public_hex32
 
@@ -70,7 +70,6 @@ def _is_watched(plan: Plan) -> bool:
 
 
 def _content(plan: Plan, shown: templates.Shown, kept: Kept) -> Content:
-    channel = plan.way.channel
     return Content(
         title=plan.asked.title or shown.title or templates.plain_text(shown, templates.TITLE_CHARS),
         body=kept.body,
@@ -78,8 +77,17 @@ def _content(plan: Plan, shown: templates.Shown, kept: Kept) -> Content:
         format=shown.format,
         url=shown.url,
         icon=plan.asked.icon,
-        data={"channel": channel.name} if channel.inbox_only else {},
+        data=_reader_data(plan),
     )
+
+
+def _reader_data(plan: Plan) -> dict[str, Any]:
+    """What the browser extension goes by: what is for it alone, and what its owner wants there as well (sheet §5)."""
+    channel = plan.way.channel
+    if channel.inbox_only:
+        return {"channel": channel.name}
+    forwards = channel.name == DEFAULT_CHANNEL and plan.sender.account.get("extension")
+    return {"channel": channel.name, "extension": 1} if forwards else {}
 
 
 def _part(plan: Plan, shown: templates.Shown, content: Content, code: str) -> Part:

@@ -1,6 +1,7 @@
 """The ``[pushplus]`` tables of the directory file (DESIGN §6)."""
 
-from typing import Literal
+import ipaddress
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,6 +21,7 @@ class User(_Table, kw_only=True):
     token: str
     secret_key: str = ""  # for the open API; empty = switched off
     callback_url: str = ""  # counts as verified
+    allow_ips: tuple[str, ...] = ()  # addresses and networks that may use the open API; empty = all
 
 
 class Topic(_Table, kw_only=True):
@@ -101,12 +103,15 @@ def _site(section: Section) -> WantedRecord:
 
 
 def _user(user: User) -> list[Wanted]:
+    data: dict[str, Any] = {"callback_url": user.callback_url} if user.callback_url else {}
+    if user.allow_ips:
+        data["allow_ips"] = user.allow_ips
     account = WantedRecord(
         dialect=NAME,
         kind="account",
         key=ACCOUNT_KEY,
         owner=user.person,
-        data={"callback_url": user.callback_url} if user.callback_url else {},
+        data=data,
         secrets={"secret_key": user.secret_key} if user.secret_key else {},
     )
     return [_credential("user", "", user.token, user.person), account]
@@ -142,6 +147,8 @@ def _check(section: Section) -> None:
     _check_tokens("tokens", [token.token for token in section.tokens])
     _check_tokens("friends", [friend.token for friend in section.friends])
     _check_pairs([(friend.owner, friend.friend) for friend in section.friends])
+    for no, user in enumerate(section.users):
+        _check_networks(f"users[{no}].allow_ips", user.allow_ips)
     _check_codes("topics", [(topic.owner, topic.code) for topic in section.topics])
     _check_codes("webhooks", [(webhook.owner, webhook.code) for webhook in section.webhooks])
     _check_codes("pre", [(pre.owner, pre.code) for pre in section.pre])
@@ -164,6 +171,14 @@ def _check_pairs(pairs: list[tuple[str, str]]) -> None:
         if pair[0] == pair[1]:
             raise Problem(f"pushplus.friends[{no}].friend", "nobody is his own friend")
         seen.add(pair)
+
+
+def _check_networks(place: str, networks: tuple[str, ...]) -> None:
+    for no, network in enumerate(networks):
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError:
+            raise Problem(f"pushplus.{place}[{no}]", "must be an address or a network: 10.0.0.0/8") from None
 
 
 def _check_codes(table: str, codes: list[tuple[str, str]]) -> None:

@@ -5,6 +5,7 @@ verified user.
 """
 
 import hashlib
+import sys
 
 import msgspec
 
@@ -12,6 +13,9 @@ from onebell.clock import Clock, shanghai_day
 from onebell.core.context import Limits
 from onebell.dialects.pushplus.answer import Fault, Rejected
 
+COUNTED = ("wechat", "cp", "webhook", "mail", "extension", "app", "sms")
+"""Channels whose requests are counted by day; a request may name whatever it likes."""
+_NO_QUOTA = sys.maxsize
 _DAY_KEPT_S = 172_800  # a day's count is found by the day's name; the window only has to outlive it
 
 
@@ -69,11 +73,17 @@ class Counters:
 
     async def is_within_day(self, space: int, person: int, profile: Profile, channel: str) -> bool:
         """Count a request with a valid token, refused ones too; false once the channel's quota is used up."""
-        limit = profile.per_day.get(channel)
-        if limit is None:
+        if channel not in COUNTED:
             return True
-        key = f"pushplus:day:{shanghai_day(self._clock.now_ms())}:{person}:{channel}"
-        return await self._limits.take(space, key, limit, _DAY_KEPT_S)
+        limit = profile.per_day.get(channel, _NO_QUOTA)
+        return await self._limits.take(space, self._day_key(person, channel), limit, _DAY_KEPT_S)
+
+    async def used_today(self, space: int, person: int, channel: str) -> int:
+        """How many requests with a valid token were counted today."""
+        return await self._limits.used(space, self._day_key(person, channel), _DAY_KEPT_S)
+
+    def _day_key(self, person: int, channel: str) -> str:
+        return f"pushplus:day:{shanghai_day(self._clock.now_ms())}:{person}:{channel}"
 
     async def check_rate(self, space: int, person: int, profile: Profile, content: str) -> None:
         """Raises: Rejected (E17, E18)."""

@@ -123,11 +123,23 @@ class Sending:
             return (Addresses(carrier=way.account.code, values=_addresses(way.account, asked)),), 0
         if way.channel.name == "sms":
             return (await self._people(sender, ()),), topic
+        refusing = await self._refusing(sender.space.id)
         if topic:
-            return (Members(feed=topic),), topic
+            return (Members(feed=topic, exclude=refusing),), topic
         if asked.to:
-            return await self._friends(sender, asked.to), 0
-        return (await self._people(sender, (sender.person.id,)),), 0
+            return await self._friends(sender, asked.to, refusing), 0
+        me = sender.person.id
+        return (await self._people(sender, () if me in refusing else (me,)),), 0
+
+    async def _refusing(self, space: int) -> tuple[int, ...]:
+        """Who has switched receiving off."""
+        shelf = self._lookups.shelf(space)
+        found: tuple[int, ...] | None = shelf.get(_REFUSING, None)
+        if found is None:
+            accounts = await self._lookups.records(space, NAME, "account")
+            found = tuple(one.owner for one in accounts if one.data.get("recevie_limit"))
+            shelf.put(_REFUSING, found)
+        return found
 
     async def _topic(self, sender: SenderInfo, code: str) -> int:
         if not code:
@@ -142,11 +154,15 @@ class Sending:
         other = people[0] if people else me
         return People(feed=await self._lookups.direct(sender.space.id, NAME, me, other), ids=people)
 
-    async def _friends(self, sender: SenderInfo, tokens: tuple[str, ...]) -> tuple[Audience, ...]:
+    async def _friends(
+        self, sender: SenderInfo, tokens: tuple[str, ...], refusing: tuple[int, ...]
+    ) -> tuple[Audience, ...]:
         friends: dict[int, None] = {}
         for token in tokens:
             friend = await self._lookups.credential(NAME, "friend", token)
-            if friend and friend.enabled and friend.space == sender.space.id and friend.holder == sender.person.id:
+            if friend is None or not friend.enabled or friend.space != sender.space.id or friend.owner in refusing:
+                continue
+            if friend.holder == sender.person.id:
                 friends[friend.owner] = None
         if not friends:
             # Accepted, and fails later with "no user received it" (sheet §1.5).
@@ -161,6 +177,8 @@ class Sending:
             raise Rejected(Fault.PRE_UNKNOWN)
 
 
+_REFUSING = (NAME, "refusing")
+"""Where a space's shelf keeps who refuses; dialects share the shelf."""
 _REFUSALS = {Reason.GUARD_EXHAUSTED: Fault.QUOTA, Reason.VETOED: Fault.UNEXPECTED}
 
 

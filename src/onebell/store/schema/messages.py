@@ -29,6 +29,14 @@ message = table(
     big("finished_at"),
     big("device_id"),  # it was written on this device; 0 = on none
     sa.Index("message_by_time", "space_id", "dialect", "created_at"),
+    sa.Index(  # PushPlus lists a user's own messages; the others do not pay for it
+        "message_of_sender",
+        "space_id",
+        "sender",
+        "id",
+        sqlite_where=sa.text("dialect = 'pushplus'"),
+        postgresql_where=sa.text("dialect = 'pushplus'"),
+    ),
     sa.Index(  # what the keeper takes away after a minute
         "message_passing",
         "created_at",

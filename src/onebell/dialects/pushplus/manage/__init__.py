@@ -6,7 +6,7 @@ raised as ``OpenRefused``. Objects are shown under small numbers (``Call.shown``
 
 from collections.abc import Mapping
 
-from onebell.dialects.pushplus.manage import later, messages, users
+from onebell.dialects.pushplus.manage import defaults, later, messages, settings, tokens, users
 from onebell.dialects.pushplus.manage.call import Call, Calls, Handler
 
 __all__ = ["CALLS", "Call", "Handler", "methods_of"]
@@ -14,6 +14,9 @@ __all__ = ["CALLS", "Call", "Handler", "methods_of"]
 _GROUPS: tuple[Calls, ...] = (
     messages.CALLS,
     users.CALLS,
+    tokens.CALLS,
+    defaults.CALLS,
+    settings.CALLS,
     later.CALLS,
 )
 

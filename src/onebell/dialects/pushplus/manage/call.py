@@ -14,6 +14,9 @@ from onebell.dialects.pushplus.lenient import NotJson
 from onebell.dialects.pushplus.senders import SenderInfo
 from onebell.http.exchange import Answer, Request
 
+NAME_CHARS = 100
+"""Of a name or a code; the sheet leaves the number to us."""
+
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}(?:\.0+)?")
 
 
@@ -62,6 +65,22 @@ class Call:
             OpenRefused: it is absent or blank.
         """
         return self.text(name) or refuse(OpenFault.ABSENT, name)
+
+    def name(self, name: str) -> str:
+        """A name or code that must be there and is not too long.
+
+        Raises:
+            OpenRefused: it is absent, blank or too long.
+        """
+        return self.at_most(NAME_CHARS, name, self.required(name))
+
+    def at_most(self, limit: int, name: str, text: str) -> str:
+        """``text`` itself.
+
+        Raises:
+            OpenRefused: it has more characters.
+        """
+        return text if len(text) <= limit else refuse(OpenFault.TOO_LONG, name)
 
     def number(self, name: str, default: int = 0) -> int:
         """A whole number, given as number or as text.

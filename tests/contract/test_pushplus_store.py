@@ -1,0 +1,135 @@
+"""What the PushPlus open API asks of the store, on both engines."""
+
+from typing import Any
+
+import pytest
+from tests.rows import SPACE, Rows
+
+from onebell.core.model import Content, Part
+from onebell.core.sent import SentFilter
+from onebell.errors import Conflict, NotFound
+from onebell.store import schema
+from onebell.store.base import Store
+from onebell.store.engine import Database
+from onebell.store.lookups import CachedLookups
+
+ALICE, BOB = 11, 12
+TOKEN = "0123456789abcdef0123456789abcdef"
+PARTS = (Part(content=Content(title="t", body="b")),)
+
+
+async def test_an_owner_rewrites_his_own_record(store: Store, space: int, lookups: CachedLookups):
+    """Key and data change together; another owner, another space and a key that is taken are refused."""
+    made = await store.records.create(space, "pushplus", "pre", "one", owner=ALICE, data={"script": "a"})
+    await store.records.create(space, "pushplus", "pre", "two", owner=ALICE)
+    await store.records.rewrite(space, ALICE, made.id, "uno", {"script": "b"})
+    found = await lookups.record(space, "pushplus", "pre", "uno", ALICE)
+
+    assert found is not None
+    assert (found.id, found.data) == (made.id, {"script": "b"})
+    with pytest.raises(Conflict):
+        await store.records.rewrite(space, ALICE, made.id, "two", {})
+    for where, owner in ((space, BOB), (space + 1, ALICE)):
+        with pytest.raises(NotFound):
+            await store.records.rewrite(where, owner, made.id, "x", {})
+        with pytest.raises(NotFound):
+            await store.records.discard(where, owner, made.id)
+    assert await store.records.owner_of(space, made.id) == ALICE
+    await store.records.discard(space, ALICE, made.id)
+    assert await store.records.owner_of(space, made.id) is None
+
+
+async def test_settings_are_merged(store: Store, space: int, lookups: CachedLookups):
+    """The record is made at the first switch; each further one changes its own key alone and keeps the secrets."""
+    await store.records.merge(space, "pushplus", "account", "account", ALICE, {"is_send": 0})
+    made = await lookups.record(space, "pushplus", "account", "account", ALICE)
+    assert made is not None
+    await store.records.set_secrets(space, made.id, {"secret_key": "s"})
+    await store.records.merge(space, "pushplus", "account", "account", ALICE, {"extension": 1})
+    await store.records.merge(space, "pushplus", "account", "account", BOB, {"extension": 0})
+    found = await lookups.record(space, "pushplus", "account", "account", ALICE)
+
+    assert found is not None
+    assert (found.id, found.data, found.secrets) == (made.id, {"is_send": 0, "extension": 1}, {"secret_key": "s"})
+
+
+async def test_a_message_token_is_edited_and_revoked_by_its_owner(store: Store, space: int, lookups: CachedLookups):
+    """Its default channel goes with it; a user token is nobody's to edit so."""
+    made = await store.credentials.issue(space, "pushplus", "message", TOKEN, owner=ALICE)
+    user = await store.credentials.issue(space, "pushplus", "user", TOKEN, owner=ALICE)
+    await store.records.create(space, "pushplus", "default", str(made.id), owner=ALICE)
+    await store.pushplus.edit_token(space, ALICE, made.id, name="new", expires_at=5)
+    found = await lookups.credential_by_id(space, made.id)
+
+    assert found is not None
+    assert (found.name, found.expires_at) == ("new", 5)
+    for owner, which in ((BOB, made.id), (ALICE, user.id)):
+        with pytest.raises(NotFound):
+            await store.pushplus.edit_token(space, owner, which, name="his", expires_at=0)
+        with pytest.raises(NotFound):
+            await store.pushplus.revoke_token(space, owner, which)
+    await store.pushplus.revoke_token(space, ALICE, made.id)
+    assert await lookups.credential("pushplus", "message", TOKEN) is None
+    assert await lookups.records(space, "pushplus", "default", ALICE) == []
+
+
+@pytest.fixture
+async def rows(database: Database) -> Rows:
+    """Rows put as they are."""
+    made = Rows(database)
+    await made.space()
+    return made
+
+
+async def _sent(rows: Rows, extra: bytes, sender: int = ALICE, **values: Any) -> int:
+    return await rows.message(parts=PARTS, dialect="pushplus", sender=sender, extra=extra, **values)
+
+
+async def _listed(store: Store, start: int = 0, size: int = 10, **wanted: Any) -> tuple[int, list[int]]:
+    total, found = await store.pushplus.sent(SPACE, ALICE, SentFilter(**wanted), start, size)
+    return total, [one.id for one in found]
+
+
+async def test_a_senders_messages_newest_first(store: Store, rows: Rows):
+    """Only his own of this dialect, without recalled and refused ones, in pages."""
+    sent = [await _sent(rows, b'{"channel":"wechat"}') for _ in range(3)]
+    await _sent(rows, b"{}", sender=BOB)
+    await _sent(rows, b"{}", state="recalled")
+    await _sent(rows, b"{}", state="refused")
+    await rows.message(parts=PARTS, dialect="wecom", sender=ALICE)
+
+    assert await _listed(store) == (3, sent[::-1])
+    assert await _listed(store, start=1, size=1) == (3, [sent[1]])
+    assert await _listed(store, start=9) == (3, [])
+
+
+async def test_the_list_is_narrowed_by_what_was_remembered(store: Store, rows: Rows):
+    """Channel and topic are read out of the packed memory; a title that looks like them is a title."""
+    mail = await _sent(rows, b'{"owner":11,"title":"a","channel":"mail","template":"html"}')
+    topic = await _sent(rows, b'{"owner":11,"title":"b","channel":"wechat","template":"html","topic":5}')
+    odd = await _sent(rows, rb'{"owner":11,"title":"\"channel\":\"mail\",\"topic\":","channel":"wechat"}')
+
+    assert await _listed(store, channel="mail") == (1, [mail])
+    assert await _listed(store, channel="wechat") == (2, [odd, topic])
+    assert await _listed(store, channel="\"%_'") == (0, [])
+    assert await _listed(store, is_topic=True) == (1, [topic])
+    assert await _listed(store, is_topic=False) == (2, [odd, mail])
+
+
+async def test_the_list_is_narrowed_by_reading(store: Store, rows: Rows):
+    """Read is what somebody has read, one by one or by the marker."""
+    (alice, bob) = await rows.people(["alice", "bob"])
+    one, marked, unread = [await _sent(rows, b"{}") for _ in range(3)]
+    await rows.put(
+        schema.entry,
+        [
+            {"space_id": SPACE, "mailbox_id": alice, "seq": 7, "message_id": one, "read_at": 1},
+            {"space_id": SPACE, "mailbox_id": bob, "seq": 3, "message_id": marked, "read_at": 0},
+            {"space_id": SPACE, "mailbox_id": bob, "seq": 4, "message_id": unread, "read_at": 0},
+        ],
+    )
+    box = schema.mailbox.update().where(schema.mailbox.c.id == bob).values(read_up_to=3)
+    await rows.db.write(lambda connection: connection.execute(box))
+
+    assert await _listed(store, is_read=True) == (2, [marked, one])
+    assert await _listed(store, is_read=False) == (1, [unread])

@@ -6,16 +6,16 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from onebell.carriers import http_answers, registry
+from onebell.carriers import http_answers
 from onebell.carriers.address_gate import operator
 from onebell.carriers.base import Batch
+from onebell.carriers.hiding import without_secrets
 from onebell.carriers.outbound import HttpAnswer
 from onebell.carriers.tools import CarrierTools
 from onebell.core.directory import CarrierAccount
 from onebell.core.fit import cut, size
 from onebell.core.outcomes import Outcome
 
-HIDDEN = "…"
 JSON = "application/json"
 
 
@@ -71,15 +71,6 @@ class OneCall:
         return self._read(answer, self._tools.clock.now_ms()) if isinstance(answer, HttpAnswer) else answer
 
 
-def without_secrets(account: CarrierAccount, outcome: Outcome) -> Outcome:
-    """Some providers repeat the key that they refuse (Bark: "failed to get [KEY] device token")."""
-    names = registry.manifest(account.kind).secret_fields
-    secrets = [value for name in names if isinstance(value := account.fields.get(name), str) and value]
-    told = msgspec.structs.asdict(outcome)
-    words = {name: _hidden(told[name], secrets) for name in ("why", "detail") if name in told}
-    return msgspec.structs.replace(outcome, **words)
-
-
 def fitted(make: Callable[[str], Any], text: str, limit_bytes: int, weigh: Callable[[bytes], int] = len) -> bytes:
     """What ``make`` makes of a text, as JSON of at most ``limit_bytes``: the text is cut as far as it must be.
 
@@ -94,9 +85,3 @@ def fitted(make: Callable[[str], Any], text: str, limit_bytes: int, weigh: Calla
         return made(whole)
     fit = bisect_right(range(whole), limit_bytes, key=lambda room: weigh(made(room))) - 1
     return made(max(0, fit))
-
-
-def _hidden(words: str, secrets: Sequence[str]) -> str:
-    for secret in secrets:
-        words = words.replace(secret, HIDDEN)
-    return words

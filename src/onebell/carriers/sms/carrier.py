@@ -8,7 +8,7 @@ import msgspec
 from onebell.carriers import http_answers
 from onebell.carriers.address_gate import operator
 from onebell.carriers.base import Address, Batch, Carrier
-from onebell.carriers.one_call import without_secrets
+from onebell.carriers.hiding import without_secrets
 from onebell.carriers.outbound import HttpAnswer
 from onebell.carriers.request_template import percent, read_template
 from onebell.carriers.tools import CarrierTools

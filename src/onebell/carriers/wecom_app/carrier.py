@@ -12,6 +12,7 @@ from onebell.carriers import http_answers
 from onebell.carriers.address_gate import operator
 from onebell.carriers.base import Address, Batch, Carrier
 from onebell.carriers.credentials import FreshToken, TokenUnavailable
+from onebell.carriers.hiding import without_secrets
 from onebell.carriers.outbound import HttpAnswer
 from onebell.carriers.tools import CarrierTools
 from onebell.carriers.wecom_app.answers import ONE_OF_THEM, RENEW, Said, judge, read
@@ -153,7 +154,9 @@ class WecomApp:
         return FreshToken(value=token, lives_s=max(0.0, lives_s - RENEW_EARLY_S))
 
     def _read(self, answer: HttpAnswer | Outcome) -> Said | Outcome:
-        return read(answer, self._tools.clock.now_ms()) if isinstance(answer, HttpAnswer) else answer
+        if not isinstance(answer, HttpAnswer):
+            return answer
+        return without_secrets(self._account, read(answer, self._tools.clock.now_ms()))
 
 
 def _outcome(address: Address, said: Said) -> Outcome:

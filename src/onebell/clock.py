@@ -4,7 +4,7 @@ Instants are integers: milliseconds since the epoch, UTC. Durations are monotoni
 """
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -52,3 +52,10 @@ def shanghai_text(at_ms: int) -> str:
 def shanghai_day(at_ms: int) -> str:
     """``yyyy-MM-dd`` in Asia/Shanghai, the day of PushPlus' and UMS' quotas."""
     return datetime.fromtimestamp(at_ms / 1000, SHANGHAI).strftime("%Y-%m-%d")
+
+
+def until_shanghai_midnight_s(at_ms: int) -> float:
+    """Seconds until the next day in Asia/Shanghai, when quotas of Chinese services begin anew."""
+    now = datetime.fromtimestamp(at_ms / 1000, SHANGHAI)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return (midnight - now).total_seconds()

@@ -32,8 +32,12 @@ CANARY = "canary-7f3a"
 OK = answer(200, {"errcode": 0, "errmsg": "ok", "access_token": "t1", "expires_in": 7200})
 # The words of success of those who know it by others.
 OKS = {
+    "bark": answer(200, {"code": 200, "message": "success", "timestamp": 1708331409}),
+    "feishu_bot": answer(200, {"StatusCode": 0, "StatusMessage": "success", "code": 0, "data": {}, "msg": "success"}),
+    "gotify": answer(200, {"id": 25, "appid": 5, "message": "b", "title": "t", "priority": 2}),
     "ifttt": answer(200, b"Congratulations! You've fired the e event"),
     "jijyun": answer(200, {"Code": 200}),
+    "serverchan": answer(200, {"code": 0, "message": "", "data": {"pushid": "1", "readkey": "k", "errno": 0}}),
     "wxpusher": answer(200, {"code": 1000, "success": True}),
 }
 OUTCOMES = (Sent, Temporary, Permanent, Throttled, Unauthorized, Split)
@@ -55,6 +59,11 @@ def fields_of(kind: str, port: int) -> dict[str, Any]:
         "ifttt": {"url": f"{at}/trigger/e/with/key/{CANARY}"},
         "jijyun": {"url": f"{at}/v1/accept/data/webhook_accept_first?apikey={CANARY}"},
         "sms": {"url": f"{at}/{CANARY}", "headers": f"X-Key: {CANARY}", "body": f"{CANARY} {{phone}}"},
+        "bark": {"base_url": at, "device_key": CANARY, "password": CANARY, "encryption_key": f"{CANARY}-key-16"[:16]},
+        "dingtalk_bot": {"url": f"{at}/robot/send?access_token={CANARY}", "secret": CANARY},
+        "feishu_bot": {"url": f"{at}/open-apis/bot/v2/hook/{CANARY}", "secret": CANARY},
+        "gotify": {"base_url": at, "token": CANARY},
+        "serverchan": {"base_url": at, "sendkey": CANARY},
         "smtp": {"host": "127.0.0.1", "port": port, "security": "none", "from": "bell <a@b.test>", "username": "u",
                  "password": CANARY},
         "webhook": {"url": f"{at}/{CANARY}", "secret": "whsec_Y2FuYXJ5LTdmM2FjYW5hcnktN2YzYWNhbmFyeS03ZjNh"},
@@ -163,7 +172,14 @@ async def test_the_address_gate_is_never_bypassed(kind: str, outbound: Outbound)
 
 @pytest.mark.parametrize("kind", registry.kinds())
 @pytest.mark.parametrize(
-    "script", [answer(200, {"errcode": 0}), answer(401, b"no"), answer(200, {"errcode": 93000}), drop()]
+    "script",
+    [
+        answer(200, {"errcode": 0}),
+        answer(401, f"no {CANARY}".encode()),
+        answer(400, {"code": 400, "message": f"failed to get [{CANARY}] device token"}),
+        answer(200, {"errcode": 93000, "code": 7, "errmsg": CANARY, "msg": CANARY, "message": CANARY}),
+        drop(),
+    ],
 )
 async def test_secrets_are_never_shown(kind: str, outbound: Outbound, script: Any, caplog: Any) -> None:
     """No outcome, log line or ``repr`` holds a key or password (RELIABILITY S8)."""

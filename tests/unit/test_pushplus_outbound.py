@@ -11,9 +11,16 @@ from onebell.dialects.pushplus.native import Card
 LINK, LOGO = "http://h/shortMessage/1", "http://h/logo.png"
 
 
-def card(content: str = "消息内容", *, is_text: bool = False) -> Card:
+def card(content: str = "消息内容", *, title: str = "标题", is_text: bool = False, is_markdown: bool = False) -> Card:
     return Card(
-        title="标题", content=content, summary="消息内容", link=LINK, short_code="c0de", logo=LOGO, is_text=is_text
+        title=title,
+        content=content,
+        summary="消息内容",
+        link=LINK,
+        short_code="c0de",
+        logo=LOGO,
+        is_text=is_text,
+        is_markdown=is_markdown,
     )
 
 
@@ -107,6 +114,33 @@ def test_a_template_gets_its_values():
     found = payload("http_template", card("<b>消息</b>"))["http_template"]
 
     assert found == {"title": "标题", "content": "<b>消息</b>", "url": LINK}
+
+
+def test_serverchan_shows_markdown():
+    """Type 4: what is written in Markdown or text goes whole, anything else as its beginning and a link."""
+    more = f"消息内容\n\n[查看pushplus消息详情]({LINK})"
+
+    assert payload("serverchan", card("<b>消息内容</b>")) == {"serverchan": {"title": "标题", "desp": more}}
+    assert payload("serverchan", card("**粗**", is_markdown=True))["serverchan"]["desp"] == "**粗**"
+    assert payload("serverchan", card("a", is_text=True))["serverchan"]["desp"] == "a"
+    assert payload("serverchan", card(title="题" * 40))["serverchan"]["title"] == "题" * 32
+
+
+def test_bark_opens_the_page():
+    """Type 50: title, summary, link and logo."""
+    assert payload("bark", card()) == {"bark": {"title": "标题", "body": "消息内容", "url": LINK, "icon": LOGO}}
+
+
+def test_gotify_opens_the_page():
+    """Type 10: title and summary at priority 5; a touch opens the page."""
+    assert payload("gotify", card()) == {
+        "gotify": {
+            "title": "标题",
+            "message": "消息内容",
+            "priority": 5,
+            "extras": {"client::notification": {"click": {"url": LINK}}},
+        }
+    }
 
 
 def test_another_kind_renders_for_itself():

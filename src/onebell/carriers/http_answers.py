@@ -15,6 +15,9 @@ TIMEOUT_S = 10.0
 THROTTLED_S = 60.0
 """How long "too many requests" lasts when the provider does not say."""
 
+BUSY_S = 5.0
+"""Least wait after "system busy", and after a code that the provider does not explain."""
+
 _GONE = 410
 _AGAIN = frozenset((408, 425))
 
@@ -94,3 +97,9 @@ def said(answer: HttpAnswer, code: str, text: str) -> Said | None:
 def not_theirs(answer: HttpAnswer, now_ms: int) -> Outcome:
     """What an answer means that is not the provider's JSON: a proxy's, or an outage."""
     return failure(answer, now_ms) or Temporary(why="the answer is not the service's JSON")
+
+
+def unlisted(said: Said, answer: HttpAnswer, now_ms: int) -> Outcome:
+    """What a code means that the provider does not document: by the status where that refuses, else it may heal."""
+    failed = failure(answer, now_ms)
+    return Temporary(why=said.why, not_before_s=BUSY_S) if failed is None else failed

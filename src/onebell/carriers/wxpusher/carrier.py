@@ -8,6 +8,7 @@ import msgspec
 from onebell.carriers import http_answers
 from onebell.carriers.address_gate import operator
 from onebell.carriers.base import Address, Batch, Carrier
+from onebell.carriers.hiding import without_secrets
 from onebell.carriers.outbound import HttpAnswer
 from onebell.carriers.tools import CarrierTools
 from onebell.carriers.wxpusher.messages import Receivers, message, receivers, with_query
@@ -27,6 +28,7 @@ class WxPusher:
     """One application, with the receivers that its address names."""
 
     def __init__(self, account: CarrierAccount, tools: CarrierTools) -> None:
+        self._account = account
         self._tools = tools
         self._policy = operator(account.allow_networks)
         self._url: str = account.fields["url"]
@@ -43,7 +45,7 @@ class WxPusher:
         answer = await self._asked(batch)
         if not isinstance(answer, HttpAnswer):
             return [answer] * len(batch.addresses)
-        return self._read(answer, batch.addresses)
+        return [without_secrets(self._account, one) for one in self._read(answer, batch.addresses)]
 
     async def _asked(self, batch: Batch) -> HttpAnswer | Outcome:
         native = batch.rendered.native

@@ -111,6 +111,7 @@ def _card(plan: Plan, shown: templates.Shown, content: Content, code: str) -> na
         short_code=code,
         logo=plan.asked.icon or base + _LOGO,
         is_text=plan.asked.template == "txt" and not content.body_file,
+        is_markdown=plan.asked.template == "markdown" and not content.body_file,
     )
 
 

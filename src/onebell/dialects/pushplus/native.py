@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 TEXT_CHARS = 1900  # a txt message below this goes out as text instead of a card
+SERVERCHAN_TITLE_CHARS = 32
 _MORE = "查看pushplus消息详情"
 
 
@@ -22,6 +23,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     short_code: str
     logo: str  # I
     is_text: bool  # template=txt
+    is_markdown: bool  # template=markdown
 
 
 Native = Callable[[Card], dict[str, Any]]
@@ -95,6 +97,22 @@ def _http_template(card: Card) -> dict[str, Any]:
     return {"title": card.title, "content": card.content, "url": card.link}
 
 
+def _serverchan(card: Card) -> dict[str, Any]:
+    # It shows Markdown: what is written in something else goes as its beginning and a link.
+    is_shown = card.is_text or card.is_markdown
+    content = card.content if is_shown else f"{card.summary}\n\n[{_MORE}]({card.link})"
+    return {"title": card.title[:SERVERCHAN_TITLE_CHARS], "desp": content}
+
+
+def _bark(card: Card) -> dict[str, Any]:
+    return {"title": card.title, "body": card.summary, "url": card.link, "icon": card.logo}
+
+
+def _gotify(card: Card) -> dict[str, Any]:
+    opened = {"client::notification": {"click": {"url": card.link}}}
+    return {"title": card.title, "message": card.summary, "priority": 5, "extras": opened}
+
+
 _KINDS: dict[str, Native] = {
     "wecom_bot": _wecom_bot,
     "wecom_app": _wecom_app,
@@ -105,4 +123,7 @@ _KINDS: dict[str, Native] = {
     "ifttt": _ifttt,
     "wxpusher": _wxpusher,
     "http_template": _http_template,
+    "serverchan": _serverchan,
+    "bark": _bark,
+    "gotify": _gotify,
 }

@@ -1,0 +1,1 @@
+"""Bark, notifications on Apple devices."""

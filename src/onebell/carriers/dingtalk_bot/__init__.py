@@ -1,0 +1,1 @@
+"""DingTalk custom robots."""

@@ -1,0 +1,1 @@
+"""Gotify servers."""

@@ -1,0 +1,1 @@
+"""ServerChan, Turbo and ³."""

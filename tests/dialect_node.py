@@ -19,6 +19,7 @@ from onebell.dialects.pushgo.routes import PushGo, Rest
 from onebell.dialects.wecom.routes import WeCom
 from onebell.http.router import Router
 from onebell.ids import IdMint
+from onebell.scripts.pool import ScriptPool
 from onebell.settings import Settings
 from onebell.store.applying.comparison import Target, bring_to
 from onebell.store.base import build_store
@@ -166,6 +167,7 @@ async def dialect_node(database: Database, data: Path) -> AsyncIterator[DialectN
         vault=vault,
         limits=SharedLimits(database, clock),
         files=open_files(settings, database, mint, clock),
+        scripts=ScriptPool(),
         accept=Accept(writer, lookups, clock, mint),
     )
     try:

@@ -28,6 +28,7 @@ from onebell.http.router import Router
 from onebell.http.server import HttpServer
 from onebell.ids import IdMint
 from onebell.metrics import Metrics
+from onebell.scripts.pool import ScriptPool
 from onebell.settings import Settings
 from onebell.store.applying.comparison import Target, bring_to
 from onebell.store.base import build_store
@@ -169,6 +170,7 @@ async def native_server(settings: Settings, web: Path, *, apply: bool = True) ->
         vault=vault,
         limits=SharedLimits(database, clock),
         files=open_files(settings, database, mint, clock),
+        scripts=ScriptPool(),
         accept=Accept(BatchWriter(database, clock, mint, bell), lookups, clock, mint),
     )
     callers = Callers(context)

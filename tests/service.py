@@ -15,6 +15,7 @@ from onebell.core.context import Context
 from onebell.dialects.base import Dialect
 from onebell.http.router import Router
 from onebell.ids import IdMint
+from onebell.scripts.pool import ScriptPool
 from onebell.settings import Settings
 from onebell.store import schema
 from onebell.store.base import Store
@@ -67,6 +68,7 @@ def context_over(store: Store, settings: Settings, lookups: CachedLookups) -> Co
         vault=changes.vault,
         limits=SharedLimits(store.db, changes.clock),
         files=open_files(settings, store.db, mint, changes.clock),
+        scripts=ScriptPool(),
         accept=Accept(writer, lookups, changes.clock, mint),
     )
 

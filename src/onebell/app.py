@@ -50,6 +50,7 @@ from onebell.dialects.wecom.routes import WeCom
 from onebell.http.router import Endpoint, Router
 from onebell.ids import IdMint
 from onebell.metrics import Metrics
+from onebell.scripts.pool import ScriptPool
 from onebell.settings import Settings
 from onebell.store.base import build_store
 from onebell.store.bell import build_bell
@@ -112,6 +113,8 @@ class Application:
         self._lookups = CachedLookups(database, vault, mint, clock, self._addressed)
         self._lookups.listen(bell)
         self._limits = SharedLimits(database, clock)
+        scripts = ScriptPool()
+        stack.push_async_callback(scripts.close)
         self.context = Context(
             settings=settings,
             clock=clock,
@@ -122,6 +125,7 @@ class Application:
             vault=vault,
             limits=self._limits,
             files=open_files(settings, database, mint, clock),
+            scripts=scripts,
             accept=Accept(BatchWriter(database, clock, mint, bell), self._lookups, clock, mint),
         )
         self.tools = Tools(sections=SECTIONS, carriers=self.carriers)

@@ -59,3 +59,29 @@ class TooManyFailures(OnebellError):
     def __init__(self, wait_s: float) -> None:
         super().__init__(f"too many failures, wait {wait_s:.0f} s")
         self.wait_s = wait_s
+
+
+class ScriptFault(Enum):
+    """Why a script gave no content. A dialect's answer table has the words."""
+
+    ERROR = "error"
+    """It threw or cannot be parsed; ``ScriptFailed.text`` is the engine's own text."""
+    TIME = "time"
+    """It ran too long."""
+    MEMORY = "memory"
+    """It wanted too much memory."""
+    RESULT = "result"
+    """It made too long a content."""
+    CRASHED = "crashed"
+    """Its worker process died."""
+    OVERLOADED = "overloaded"
+    """It got no worker in time: nothing was run."""
+
+
+class ScriptFailed(OnebellError):
+    """A script gave no content; whoever wanted it goes on with what he has."""
+
+    def __init__(self, fault: ScriptFault, text: str = "") -> None:
+        super().__init__(f"{fault.value}: {text}" if text else fault.value)
+        self.fault = fault
+        self.text = text

@@ -118,6 +118,7 @@ def context_of(store: Store, rows: Rows, bell: HeardBell | None = None, **settin
         vault=cast(Any, OpenVault()),
         limits=cast(Any, CountedLimits()),
         files=unused,
+        scripts=unused,
         accept=unused,
     )
 

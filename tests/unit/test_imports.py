@@ -21,6 +21,7 @@ MAY = {
     "api": {"api", "core", "http", *LEAVES},
     "console": {"console", "api", "core", "http", *LEAVES},
     "http": {"http", *LEAVES},
+    "scripts": {"scripts", *LEAVES},
 }
 ANYTHING = {"app", "cli", "commands", "__main__", "directory"}
 """The wiring and the command line."""

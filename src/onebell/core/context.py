@@ -220,6 +220,18 @@ class Files(Protocol):
     async def remove(self, file: StoredFile) -> None: ...
 
 
+class Scripts(Protocol):
+    """Runs strangers' JavaScript where it harms nobody (``scripts/pool.py``)."""
+
+    async def run(self, code: str, content: str, *, owner: int) -> str:
+        """What the script's one global, ``content``, holds after the run, as text; ``owner`` is whose script it is.
+
+        Raises:
+            ScriptFailed: it gave no content; within 5 seconds.
+        """
+        ...
+
+
 class Acceptor(Protocol):
     """The only door in (``core/accept.py``)."""
 
@@ -248,4 +260,5 @@ class Context:
     vault: Vault
     limits: Limits
     files: Files
+    scripts: Scripts
     accept: Acceptor

@@ -55,13 +55,6 @@ async def test_an_app_under_channel_webhook(client, sink):
     assert await eventually(lambda: sink.about(code, "/cgi-bin/message/send"))
 
 
-async def test_a37_a_known_script(client):
-    """A37: until scripts run, the content goes out untouched, as after a script error."""
-    code = await client.accepted(content="消息内容正文", pre="appendMsg")
-
-    assert (await client.entry("alice", code))["body"].startswith("消息内容正文")
-
-
 async def test_a38_a_callback_when_the_message_is_finished(client, sink):
     """A38: exactly one POST of the documented body to the address in the request."""
     code = await client.accepted(content="c", callbackUrl=f"{sink.base}/callback")

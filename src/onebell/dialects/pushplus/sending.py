@@ -16,6 +16,7 @@ from onebell.dialects.pushplus.answer import (
 from onebell.dialects.pushplus.compose import Plan, Way, compose
 from onebell.dialects.pushplus.fields import Fields
 from onebell.dialects.pushplus.parse import Asked, Channel
+from onebell.dialects.pushplus.pre import Preprocess
 from onebell.dialects.pushplus.senders import NAME, SenderInfo, Senders
 from onebell.errors import Reason, Refused, StoreUnavailable
 
@@ -27,6 +28,7 @@ class Sending:
         self._context = context
         self._lookups = context.lookups
         self._senders = Senders(context)
+        self._preprocess = Preprocess(context)
 
     async def send(self, fields: Fields, address: str) -> str:
         """Store one message and return its shortCode.
@@ -80,11 +82,12 @@ class Sending:
     async def _store(self, sender: SenderInfo, asked: Asked, channel_name: str, code: str) -> str:
         way = await self._way(sender, parse.channel_of(channel_name), code)
         audience, topic = await self._audience(sender, asked, way)
-        now_ms = self._context.clock.now_ms()
-        parse.check_time(asked.timestamp, now_ms)
-        await self._check_pre(sender, asked.pre)
+        parse.check_time(asked.timestamp, self._context.clock.now_ms())
+        script = await self._preprocess.script(sender, asked.pre)
         person = sender.person.id
         await self._senders.counters.check_rate(sender.space.id, person, sender.profile, asked.content)
+        asked = await self._preprocess.apply(sender, asked, script)
+        now_ms = self._context.clock.now_ms()
         plan = Plan(sender=sender, asked=asked, way=way, audience=audience, topic=topic, now_ms=now_ms)
         try:
             receipt = await self._context.accept(await compose(self._context, plan))
@@ -168,13 +171,6 @@ class Sending:
             # Accepted, and fails later with "no user received it" (sheet §1.5).
             return (await self._people(sender, ()),)
         return tuple([await self._people(sender, (friend,)) for friend in friends])
-
-    async def _check_pre(self, sender: SenderInfo, code: str) -> None:
-        # The script itself does not run yet: as after a script error the content goes out untouched (sheet §4).
-        if not code:
-            return
-        if await self._lookups.record(sender.space.id, NAME, "pre", code, sender.person.id) is None:
-            raise Rejected(Fault.PRE_UNKNOWN)
 
 
 _REFUSING = (NAME, "refusing")

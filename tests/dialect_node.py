@@ -19,6 +19,7 @@ from onebell.dialects.pushgo.routes import PushGo, Rest
 from onebell.dialects.wecom.routes import WeCom
 from onebell.http.router import Router
 from onebell.ids import IdMint
+from onebell.pictures import PictureWorkers
 from onebell.scripts.pool import ScriptPool
 from onebell.settings import Settings
 from onebell.store.applying.comparison import Target, bring_to
@@ -168,6 +169,7 @@ async def dialect_node(database: Database, data: Path) -> AsyncIterator[DialectN
         limits=SharedLimits(database, clock),
         files=open_files(settings, database, mint, clock),
         scripts=ScriptPool(),
+        pictures=PictureWorkers(),
         accept=Accept(writer, lookups, clock, mint),
     )
     try:

@@ -28,6 +28,7 @@ from onebell.http.router import Router
 from onebell.http.server import HttpServer
 from onebell.ids import IdMint
 from onebell.metrics import Metrics
+from onebell.pictures import PictureWorkers
 from onebell.scripts.pool import ScriptPool
 from onebell.settings import Settings
 from onebell.store.applying.comparison import Target, bring_to
@@ -171,6 +172,7 @@ async def native_server(settings: Settings, web: Path, *, apply: bool = True) ->
         limits=SharedLimits(database, clock),
         files=open_files(settings, database, mint, clock),
         scripts=ScriptPool(),
+        pictures=PictureWorkers(),
         accept=Accept(BatchWriter(database, clock, mint, bell), lookups, clock, mint),
     )
     callers = Callers(context)

@@ -15,6 +15,7 @@ from onebell.core.context import Context
 from onebell.dialects.base import Dialect
 from onebell.http.router import Router
 from onebell.ids import IdMint
+from onebell.pictures import PictureWorkers
 from onebell.scripts.pool import ScriptPool
 from onebell.settings import Settings
 from onebell.store import schema
@@ -69,6 +70,7 @@ def context_over(store: Store, settings: Settings, lookups: CachedLookups) -> Co
         limits=SharedLimits(store.db, changes.clock),
         files=open_files(settings, store.db, mint, changes.clock),
         scripts=ScriptPool(),
+        pictures=PictureWorkers(),
         accept=Accept(writer, lookups, changes.clock, mint),
     )
 

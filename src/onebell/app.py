@@ -50,6 +50,7 @@ from onebell.dialects.wecom.routes import WeCom
 from onebell.http.router import Endpoint, Router
 from onebell.ids import IdMint
 from onebell.metrics import Metrics
+from onebell.pictures import PictureWorkers
 from onebell.scripts.pool import ScriptPool
 from onebell.settings import Settings
 from onebell.store.base import build_store
@@ -126,6 +127,7 @@ class Application:
             limits=self._limits,
             files=open_files(settings, database, mint, clock),
             scripts=scripts,
+            pictures=PictureWorkers(),
             accept=Accept(BatchWriter(database, clock, mint, bell), self._lookups, clock, mint),
         )
         self.tools = Tools(sections=SECTIONS, carriers=self.carriers)

@@ -119,6 +119,7 @@ def context_of(store: Store, rows: Rows, bell: HeardBell | None = None, **settin
         limits=cast(Any, CountedLimits()),
         files=unused,
         scripts=unused,
+        pictures=unused,
         accept=unused,
     )
 

@@ -20,6 +20,7 @@ from onebell.core.directory import (
     Space,
 )
 from onebell.core.model import PartyKind, Receipt, Submission
+from onebell.core.pictures import Pictures
 from onebell.ids import IdMint
 from onebell.settings import Settings
 
@@ -261,4 +262,5 @@ class Context:
     limits: Limits
     files: Files
     scripts: Scripts
+    pictures: Pictures
     accept: Acceptor

@@ -1,5 +1,7 @@
 """Easemob: files of messages, on both engines (sheet easemob §2). Numbers in names are the sheet's acceptance cases."""
 
+import asyncio
+import io
 import os
 import re
 from pathlib import Path
@@ -8,9 +10,11 @@ from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
+from PIL import Image
 from tests.contract.easemob.support import CLIENT, TOKEN, send, token_of
 from tests.engines import ENGINES
 from tests.forms import CONTENT_TYPE, Field, form
+from tests.pictures import bomb
 from tests.service import Said, Service
 
 from onebell.core.keeper import Keeper
@@ -345,3 +349,76 @@ async def test_uploads_have_a_rate(easemob: Service) -> None:
     said = await upload(easemob, IMAGE)
     assert (said.status, said.json["error"]) == (429, "reach_limit")
     assert (await easemob.ask("POST", TOKEN, CLIENT)).status == 200
+
+
+# ---------------------------------------------------------------- thumbnails
+
+
+def photo(size: tuple[int, int] = (640, 480)) -> bytes:
+    """A picture of noise, which no format makes small."""
+    out = io.BytesIO()
+    Image.effect_noise(size, 90).convert("RGB").save(out, "JPEG", quality=60)
+    return out.getvalue()
+
+
+PHOTO = photo()
+
+
+@on_both_engines
+async def test_case_47_thumbnail(easemob: Service) -> None:
+    """Within 170 × 170 unless the upload says otherwise, by header or query, with the original's secret."""
+    assert len(PHOTO) > 50_000
+    entity = await uploaded(easemob, Field("file", PHOTO, "a.jpg", "image/jpeg"), headers=RESTRICTED)
+    secret = entity["share-secret"]
+    by_header = await get(easemob, entity["uuid"], thumbnail="true", share_secret=secret)
+    by_query = await get(easemob, entity["uuid"], f"?thumbnail=true&share-secret={secret}")
+
+    assert Image.open(io.BytesIO(by_header.body)).size == (170, 128)
+    assert by_query.body == by_header.body
+    assert by_header.headers["content-type"] == "image/jpeg"
+    assert (await get(easemob, entity["uuid"], thumbnail="true")).status == 401
+    assert (await get(easemob, entity["uuid"], "?thumbnail=false", share_secret=secret)).body == PHOTO
+    assert len(await easemob.rows(schema.file)) == 2
+
+
+async def test_the_box_of_the_upload(easemob: Service) -> None:
+    """The uploader chooses the box."""
+    box = {"thumbnail-width": "100", "thumbnail-height": "30"}
+    entity = await uploaded(easemob, Field("file", PHOTO, "a.jpg", ""), headers=box)
+    assert Image.open(io.BytesIO((await get(easemob, entity["uuid"], thumbnail="true")).body)).size == (40, 30)
+
+
+async def test_small_and_other_files_are_their_own(easemob: Service) -> None:
+    """At most 10 KB, or no picture we read: the original; a thumbnail is made once."""
+    small = photo((60, 60))
+    for body in (small, BYTES, b"\x89PNG\r\n\x1a\n" + BYTES):
+        uuid = (await uploaded(easemob, Field("file", body, "a.png", "image/png")))["uuid"]
+        for _ in range(2):
+            assert (await get(easemob, uuid, thumbnail="true")).body == body
+    assert len(await easemob.rows(schema.file)) == 3
+
+
+async def test_bombs_have_no_thumbnail(easemob: Service) -> None:
+    """Refused, and remembered: asking again starts no worker."""
+    uuid = (await uploaded(easemob, Field("file", bomb(40_000), "a.png", "image/png")))["uuid"]
+    for _ in range(2):
+        said = await get(easemob, uuid, thumbnail="true")
+        assert (said.status, said.json["error"]) == (400, "illegal_argument")
+
+
+async def test_a_thumbnail_goes_with_its_picture(easemob: Service) -> None:
+    """It lives no longer than the picture."""
+    uuid = (await uploaded(easemob, Field("file", PHOTO, "a.jpg", "")))["uuid"]
+    await get(easemob, uuid, thumbnail="true")
+    await let_pass(easemob, KEEP_S + 2)
+    assert (await get(easemob, uuid, thumbnail="true")).status == 404
+    await Keeper(easemob.context).turn()
+    await nothing_is_kept(easemob)
+
+
+async def test_who_asks_together_starts_one_worker(easemob: Service) -> None:
+    """A picture that a whole group opens at once is scaled once."""
+    uuid = (await uploaded(easemob, Field("file", PHOTO, "a.jpg", "")))["uuid"]
+    said = await asyncio.gather(*(get(easemob, uuid, thumbnail="true") for _ in range(8)))
+    assert len({one.body for one in said}) == 1
+    assert len(await easemob.rows(schema.file)) == 2

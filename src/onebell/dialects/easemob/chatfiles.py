@@ -9,12 +9,14 @@ from functools import partial
 import msgspec
 
 from onebell.core.context import Context, StoredFile
+from onebell.core.pictures import PictureTooLarge
 from onebell.core.sanitize import one_line
 from onebell.dialects.base import Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.answer import CORS
 from onebell.dialects.easemob.file_access import digest, find, opens, public_id
 from onebell.dialects.easemob.file_ids import issued_ms, new_id
+from onebell.dialects.easemob.thumbnails import Thumbnails
 from onebell.dialects.easemob.visit import Call, Gate, Path, Rate, Visit
 from onebell.errors import InvalidInput
 from onebell.http.downloads import Download, file_answer
@@ -50,6 +52,7 @@ class ChatFiles:
     def __init__(self, context: Context, gate: Gate) -> None:
         self._context = context
         self._gate = gate
+        self._thumbnails = Thumbnails(context)
 
     def routes(self) -> Sequence[Route]:
         """Their paths. An upload needs an app's or a user's token; the secret alone opens a file (D4)."""
@@ -96,6 +99,8 @@ class ChatFiles:
         if _shown(visit, "vframe") == "true":
             # We have no frames of videos; clients send a cover of their own (sheet §2.2).
             raise answer.no_file()
+        if _shown(visit, "thumbnail") == "true":
+            file = await self._thumbnail(file)
         download = Download(
             name=one_line(file.name),
             type=file.type,
@@ -104,6 +109,12 @@ class ChatFiles:
             headers=_HEADERS,
         )
         return await file_answer(visit.request, download)
+
+    async def _thumbnail(self, file: StoredFile) -> StoredFile:
+        try:
+            return await self._thumbnails.of(file)
+        except PictureTooLarge:
+            raise answer.illegal("the image has too many pixels") from None
 
     async def _find(self, visit: Visit, file_id: str) -> StoredFile:
         file = await find(self._context, visit.space, visit.app.key, file_id)

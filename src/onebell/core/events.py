@@ -32,6 +32,10 @@ class EventKind(Enum):
     """A delivery's time passed before its turn."""
     FINISHED = "finished"
     """No delivery is open any more; ``data`` = {"ok": bool, "message": str} (PushPlus message_complate)."""
+    JOINED = "joined"
+    """A person came into a feed by a link; ``data`` = {"feed"} (PushPlus add_topic_user)."""
+    BEFRIENDED = "befriended"
+    """A person became a friend by a link; ``data`` = {"of", "credential", "content"} (PushPlus add_friend)."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

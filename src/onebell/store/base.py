@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from onebell.store.accounts import Accounts
 from onebell.store.audit import Audit
 from onebell.store.belongings import Belongings
+from onebell.store.blocks import Blocks
 from onebell.store.callbacks import Callbacks
 from onebell.store.carrier_accounts import CarrierAccounts
 from onebell.store.changes import Changes
@@ -15,9 +16,12 @@ from onebell.store.easemob import EasemobStore
 from onebell.store.engine import Database
 from onebell.store.expansions import Expansions
 from onebell.store.feeds import Feeds
+from onebell.store.friends import Friends
 from onebell.store.inbox import Inbox
 from onebell.store.inbox_changes import InboxChanges
+from onebell.store.joining import Joining
 from onebell.store.keeping import Keeping
+from onebell.store.members import Members
 from onebell.store.messages import Messages
 from onebell.store.numbers import Numbers
 from onebell.store.people import People
@@ -51,6 +55,10 @@ class Store:
     people: People
     belongings: Belongings
     feeds: Feeds
+    members: Members
+    friends: Friends
+    blocks: Blocks
+    joining: Joining
     credentials: Credentials
     records: Records
     numbers: Numbers
@@ -85,6 +93,10 @@ def build_store(db: Database, changes: Changes) -> Store:
         people=People(changes),
         belongings=Belongings(changes),
         feeds=Feeds(changes),
+        members=Members(changes),
+        friends=Friends(changes),
+        blocks=Blocks(changes),
+        joining=Joining(changes),
         credentials=Credentials(changes),
         records=Records(changes),
         numbers=Numbers(db),

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from onebell.core.directory import Feed, Membership
 from onebell.core.model import FeedKind
 from onebell.errors import Conflict, NotFound
-from onebell.store import credentials
+from onebell.store import blocks, credentials
 from onebell.store.changes import Changes, Origin
 from onebell.store.packed import pack, unpack_object
 from onebell.store.schema import feed, member
@@ -116,11 +116,12 @@ def members_of(
         if origin is not None:
             statement = statement.where(member.c.origin == origin.value)
         for row in connection.execute(statement.order_by(member.c.feed_id, member.c.party_id)).mappings():
-            found.append(_member(row))
+            found.append(member_row(row))
     return found
 
 
-def _member(row: sa.RowMapping) -> MemberRow:
+def member_row(row: sa.RowMapping) -> MemberRow:
+    """A row of ``member``."""
     return MemberRow(
         feed=row["feed_id"],
         party=row["party_id"],
@@ -183,8 +184,9 @@ def update(connection: sa.Connection, space: int, which: int, **columns: Any) ->
 
 
 def remove(connection: sa.Connection, space: int, which: int) -> None:
-    """Remove a feed with its members and credentials; its messages stay."""
+    """Remove a feed with its members, credentials and black list; its messages stay."""
     credentials.remove_of_owner(connection, space, which)
+    blocks.remove_of(connection, space, which)
     connection.execute(sa.delete(feed).where(feed.c.space_id == space, feed.c.id == which))
 
 
@@ -271,6 +273,10 @@ class Feeds:
     async def rename(self, space: int, which: int, name: str) -> None:
         """Show another name. Raises ``NotFound``."""
         await self._edit(space, which, name=name)
+
+    async def edit(self, space: int, which: int, code: str, name: str, settings: Mapping[str, Any]) -> None:
+        """Another code, name and settings. Raises ``NotFound``, ``Conflict`` when the owner has one of this code."""
+        await self._edit(space, which, code=code, name=name, settings=pack(dict(settings)))
 
     async def set_settings(self, space: int, which: int, settings: Mapping[str, Any]) -> None:
         """Replace a feed's settings. Raises ``NotFound``."""

@@ -10,7 +10,7 @@ from onebell.core.directory import Person, QuietHours
 from onebell.core.model import PartyKind
 from onebell.errors import Conflict, InvalidInput, NotFound
 from onebell.ids import UID
-from onebell.store import credentials, feeds, records
+from onebell.store import blocks, credentials, feeds, records
 from onebell.store.changes import Changes, Origin
 from onebell.store.packed import pack
 from onebell.store.schema import address, mailbox, member, party, person, session
@@ -210,6 +210,7 @@ def remove(connection: sa.Connection, space: int, who: int) -> None:
     credentials.remove_of_owner(connection, space, who)
     records.remove_of_owner(connection, space, who)
     feeds.remove_of_owner(connection, space, who)
+    blocks.remove_of(connection, space, who)
     connection.execute(sa.delete(member).where(member.c.space_id == space, member.c.party_id == who))
     connection.execute(sa.delete(session).where(session.c.space_id == space, session.c.mailbox_id == who))
     connection.execute(sa.delete(person).where(person.c.space_id == space, person.c.id == who))

@@ -32,6 +32,18 @@ member = table(
     sa.Index("member_of", "space_id", "party_id", "feed_id"),
 )
 
+block = table(  # a black list: whom a feed or a person does not let (back) in
+    "block",
+    space_id(),
+    own_id(),
+    text("dialect"),
+    big("owner_id"),  # feed or person
+    big("party_id"),
+    big("created_at"),
+    sa.UniqueConstraint("space_id", "dialect", "owner_id", "party_id", name="block_once"),
+    sa.Index("block_of_party", "space_id", "party_id"),
+)
+
 mailbox = table(  # a counted stream; has its owner's party id
     "mailbox",
     space_id(),

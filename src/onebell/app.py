@@ -24,6 +24,7 @@ from onebell.carriers.rendering import PartRenderer
 from onebell.carriers.tools import CarrierTools
 from onebell.clock import Clock, SystemClock
 from onebell.commands import Tools
+from onebell.console.join import JoinPages
 from onebell.console.pages import Pages
 from onebell.console.setup import Setup
 from onebell.core.accept import Accept
@@ -42,6 +43,7 @@ from onebell.dialects.pushgo import directory as pushgo
 from onebell.dialects.pushgo.compat import Compat
 from onebell.dialects.pushgo.routes import PushGo, Rest
 from onebell.dialects.pushplus import directory as pushplus
+from onebell.dialects.pushplus.joining import Joining
 from onebell.dialects.pushplus.routes import PushPlus
 from onebell.dialects.ums import directory as ums
 from onebell.dialects.ums.routes import Ums
@@ -150,7 +152,8 @@ class Application:
         self._setup = Setup(context, callers)
         self._receipts = Receipts(context, self.carriers)
         heard = ReceiptsApi(context, self._receipts)
-        pages = [*self._setup.routes(), *Pages().routes(), *heard.routes()]
+        joins = JoinPages(context, callers, Joining(context))
+        pages = [*self._setup.routes(), *Pages().routes(), *joins.routes(), *heard.routes()]
         self.native = NativeApi(context, callers, self.carriers, _kinds, metrics, pages)
         self.dialects: Mapping[str, Dialect] = {
             dialect.name: dialect

@@ -11,12 +11,22 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 EXAMPLE = {
     "default_mail": "site-mail",
     "limits": "off",
+    "open_join": False,
     "users": [
         {"person": "alice", "token": TOKEN, "secret_key": "s", "callback_url": "http://127.0.0.1:9099/p"},
         {"person": "bob", "token": "00000000000000000000000000000b0b"},
     ],
     "tokens": [{"person": "alice", "name": "ci", "token": "f" * 32}],
-    "topics": [{"code": "ops", "name": "Ops", "owner": "alice", "members": ["alice", "bob"]}],
+    "topics": [
+        {
+            "code": "ops",
+            "name": "Ops",
+            "owner": "alice",
+            "members": ["alice", "bob"],
+            "introduction": "What happens at night",
+            "receipt_message": "Welcome",
+        }
+    ],
     "friends": [{"owner": "alice", "friend": "bob", "token": "5813c18bb0fa462789028312dae30224"}],
     "webhooks": [{"owner": "alice", "code": "pushplus", "carrier": "team-bot"}],
     "pre": [{"owner": "alice", "code": "appendMsg", "script": "content = content + '追加的内容'"}],
@@ -32,7 +42,12 @@ def test_the_example_becomes_objects():
     found = wanted(section())
 
     assert [
-        WantedRecord(dialect="pushplus", kind="site", key="site", data={"default_mail": "site-mail", "limits": "off"}),
+        WantedRecord(
+            dialect="pushplus",
+            kind="site",
+            key="site",
+            data={"default_mail": "site-mail", "limits": "off", "open_join": False},
+        ),
         WantedCredential(dialect="pushplus", kind="user", value=TOKEN, owner="alice"),
         WantedRecord(
             dialect="pushplus",
@@ -45,7 +60,15 @@ def test_the_example_becomes_objects():
         WantedCredential(dialect="pushplus", kind="user", value="00000000000000000000000000000b0b", owner="bob"),
         WantedRecord(dialect="pushplus", kind="account", key="account", owner="bob"),
         WantedCredential(dialect="pushplus", kind="message", name="ci", value="f" * 32, owner="alice"),
-        WantedFeed(dialect="pushplus", kind="topic", code="ops", name="Ops", owner="alice", members=("alice", "bob")),
+        WantedFeed(
+            dialect="pushplus",
+            kind="topic",
+            code="ops",
+            name="Ops",
+            owner="alice",
+            members=("alice", "bob"),
+            settings={"introduction": "What happens at night", "receiptMessage": "Welcome"},
+        ),
         WantedCredential(
             dialect="pushplus",
             kind="friend",
@@ -66,9 +89,11 @@ def test_the_example_becomes_objects():
 
 def test_an_empty_section_is_a_site_without_users():
     """All keys have defaults."""
-    assert [WantedRecord(dialect="pushplus", kind="site", key="site", data={"default_mail": "", "limits": "off"})] == (
-        wanted(Section())
-    )
+    assert [
+        WantedRecord(
+            dialect="pushplus", kind="site", key="site", data={"default_mail": "", "limits": "off", "open_join": True}
+        )
+    ] == (wanted(Section()))
 
 
 @pytest.mark.parametrize(

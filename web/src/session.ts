@@ -2,11 +2,11 @@
 // would answer every visit of the sign-in page with an error.
 
 const KEY = "onebell.signedIn";
-const SETUP = `${location.origin}/console/setup`;
+const PAGES = [`${location.origin}/console/setup`, `${location.origin}/j/`];
 
 export function mayBeSignedIn(): boolean {
-  // The set-up page, which runs no script, signs in and leads here.
-  return localStorage.getItem(KEY) === "yes" || document.referrer.startsWith(SETUP);
+  // The set-up page and the join pages, which run no script, sign in and lead here.
+  return localStorage.getItem(KEY) === "yes" || PAGES.some((page) => document.referrer.startsWith(page));
 }
 
 export function remember(isSignedIn: boolean): void {

@@ -8,7 +8,7 @@ from onebell.api import cookies
 from onebell.api.callers import DIALECT, SIGN_IN_S, Callers
 from onebell.api.errors import ApiError, explained
 from onebell.api.operations import Route
-from onebell.console.pages import SECURITY
+from onebell.console import shell
 from onebell.core.context import Context
 from onebell.core.directory import Person
 from onebell.core.presence import SIGN_IN, Session
@@ -18,15 +18,11 @@ from onebell.ids import UID
 
 KIND = "setup"
 KEEP_S = 7 * 86_400
-LEAST_CHARACTERS = 8
-MOST_CHARACTERS = 200
 _WORDS = {
     "en": {
         "title": "Set up onebell",
         "lead": "Choose the owner's name and password. This link works once.",
         "uid": "Name (uid)",
-        "password": "Password",
-        "again": "Password, again",
         "go": "Set password and sign in",
         "spent": "This link was used or has expired. The next start of the server prints another, until one was used.",
     },
@@ -34,35 +30,14 @@ _WORDS = {
         "title": "设置 onebell",
         "lead": "设定管理员的名称和密码。此链接只能使用一次。",
         "uid": "名称（uid）",
-        "password": "密码",
-        "again": "再次输入密码",
         "go": "设置密码并登录",
         "spent": "此链接已使用或已过期。在链接被使用之前，服务器每次启动都会打印新的链接。",
     },
 }
-_PAGE = """<!doctype html><html lang="{lang}"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>
-<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
-<style>:root{{color-scheme:light dark;--line:light-dark(#e6e8eb,#2a2f37);--soft:light-dark(#626a76,#9aa3af)}}
-*{{box-sizing:border-box}}body{{margin:0;min-height:100vh;display:grid;place-items:center;padding:16px;
-font:16px/1.5 Inter,system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif;
-color:light-dark(#1c1f23,#e7e9ec);background:light-dark(#f6f7f9,#0f1114)}}
-main{{width:min(24rem,100%);padding:32px 28px;border:1px solid var(--line);border-radius:18px;
-background:light-dark(#fff,#16191e)}}img{{display:block;margin:0 auto}}
-h1{{margin:12px 0 0;font-size:22px;text-align:center}}
-p{{margin:4px 0 20px;color:var(--soft);text-align:center}}
-label{{display:block;margin:14px 0}}
-input,button{{font:inherit;width:100%;padding:10px 12px;border-radius:9px;border:1px solid var(--line)}}
-input{{margin-top:4px;background:light-dark(#fff,#1f242b);color:inherit}}
-button{{margin-top:8px;border:0;font-weight:600;color:#fff;background:#c2410c;cursor:pointer}}
-:focus-visible{{outline:2px solid #e8590c;outline-offset:1px}}p.error{{color:light-dark(#c92a2a,#ff8787)}}
-</style><main><img src="/assets/icon.svg" alt="" width="56" height="56"><h1>{title}</h1>{inner}</main></html>"""
 _FORM = """<p>{lead}</p>{error}<form method="post" action="/console/setup">
 <input type="hidden" name="code" value="{code}">
 <label>{uid}<input name="uid" value="{known}" autocomplete="username" required></label>
-<label>{password}<input name="password" type="password" minlength="8" autocomplete="new-password" required></label>
-<label>{again}<input name="again" type="password" minlength="8" autocomplete="new-password" required></label>
-<button>{go}</button></form>"""
+{passwords}<button>{go}</button></form>"""
 
 
 class Setup:
@@ -118,11 +93,11 @@ class Setup:
         given = dict(parse_qsl(request.body.decode("utf-8", "replace")))
         code, uid = given.get("code", ""), given.get("uid", "")
         try:
-            password = _password(given)
+            password = shell.chosen_password(given, shell.language(request))
             person = await self._set(code, uid, password)
         except NotFound:
             return _spent(request)
-        except (InvalidInput, ApiError) as error:
+        except (InvalidInput, ApiError, shell.BadPassword) as error:
             return _form(request, 422, code, uid, str(error))
         except OnebellError as error:
             return explained(error).answer()
@@ -167,31 +142,22 @@ class Setup:
         return None
 
 
-def _password(given: dict[str, str]) -> str:
-    password = given.get("password", "")
-    if not LEAST_CHARACTERS <= len(password) <= MOST_CHARACTERS:
-        raise ApiError("invalid", f"a password has {LEAST_CHARACTERS} to {MOST_CHARACTERS} characters", "password")
-    if password != given.get("again"):
-        raise ApiError("invalid", "the two passwords differ", "again")
-    return password
-
-
-def _language(request: Request) -> str:
-    return "zh" if request.text_header(b"accept-language").lower().startswith("zh") else "en"
-
-
 def _page(request: Request, status: int, inner: str) -> Answer:
-    lang = _language(request)
-    text = _PAGE.format(lang=lang, title=_WORDS[lang]["title"], inner=inner)
-    headers = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store"), *SECURITY.items()]
-    return Answer(status, text.encode(), headers)
+    lang = shell.language(request)
+    return shell.page(lang, status, _WORDS[lang]["title"], inner)
 
 
 def _form(request: Request, status: int, code: str, known: str, error: str) -> Answer:
-    shown = f'<p class="error">{escape(error)}</p>' if error else ""
-    words = _WORDS[_language(request)]
-    return _page(request, status, _FORM.format(**words, code=escape(code), known=escape(known), error=shown))
+    lang = shell.language(request)
+    form = _FORM.format(
+        **_WORDS[lang],
+        code=escape(code),
+        known=escape(known),
+        error=shell.problem(error),
+        passwords=shell.password_fields(lang),
+    )
+    return _page(request, status, form)
 
 
 def _spent(request: Request) -> Answer:
-    return _page(request, 404, f"<p>{_WORDS[_language(request)]['spent']}</p>")
+    return _page(request, 404, f"<p>{_WORDS[shell.language(request)]['spent']}</p>")

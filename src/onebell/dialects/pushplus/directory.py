@@ -31,6 +31,9 @@ class Topic(_Table, kw_only=True):
     name: str = ""
     owner: str
     members: tuple[str, ...] = ()
+    contact: str = ""  # shown with the next one to whoever opens its join link
+    introduction: str = ""
+    receipt_message: str = ""  # shown to whoever has joined
 
 
 class Friend(_Table, kw_only=True):
@@ -71,6 +74,7 @@ class Section(_Table, kw_only=True):
 
     default_mail: str = ""
     limits: Literal["off", "strict"] = "off"
+    open_join: bool = True  # whether somebody new may make an account at a join link
     users: tuple[User, ...] = ()
     tokens: tuple[Token, ...] = ()
     topics: tuple[Topic, ...] = ()
@@ -98,7 +102,7 @@ def wanted(section: Section) -> list[Wanted]:
 
 
 def _site(section: Section) -> WantedRecord:
-    data = {"default_mail": section.default_mail, "limits": section.limits}
+    data = {"default_mail": section.default_mail, "limits": section.limits, "open_join": section.open_join}
     return WantedRecord(dialect=NAME, kind="site", key=SITE_KEY, data=data)
 
 
@@ -122,8 +126,19 @@ def _credential(kind: str, name: str, value: str, owner: str) -> WantedCredentia
 
 
 def _topic(topic: Topic) -> WantedFeed:
+    said = {
+        "contact": topic.contact,
+        "introduction": topic.introduction,
+        "receiptMessage": topic.receipt_message,
+    }
     return WantedFeed(
-        dialect=NAME, kind="topic", code=topic.code, name=topic.name, owner=topic.owner, members=topic.members
+        dialect=NAME,
+        kind="topic",
+        code=topic.code,
+        name=topic.name,
+        owner=topic.owner,
+        members=topic.members,
+        settings={key: value for key, value in said.items() if value},
     )
 
 

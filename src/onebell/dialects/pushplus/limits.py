@@ -36,6 +36,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     rate: Window | None = None
     same_content: Window | None = None
     verified_only: bool = False  # an account whose owner is not real-name verified sends nothing
+    topics: int = 0  # that one person may make; 0 = no limit, here and below
+    members: int = 0  # of one topic
+    friends: int = 0  # of one person
 
 
 PROFILES = {
@@ -48,6 +51,9 @@ PROFILES = {
         rate=Window(5, 60),
         same_content=Window(3, 3600),
         verified_only=True,
+        topics=5,
+        members=100,
+        friends=1000,
     ),
 }
 

@@ -99,6 +99,14 @@ class OpenFault(Enum):
     CODE_ABSENT = (999, _INVALID, "渠道编码不能为空")
     NO_CODE = (999, _INVALID, "渠道编码不存在")
     NO_PRE = (999, _INVALID, "预处理编码不存在")
+    NO_TOPIC = (999, _INVALID, "群组不存在")
+    NO_MEMBER = (999, _INVALID, "群组用户不存在")
+    NO_FRIEND = (999, _INVALID, "好友不存在")
+    NOT_JOINED = (999, _INVALID, "未加入该群组")
+    NOT_LISTED = (999, _INVALID, "黑名单记录不存在")
+    LISTS_ONESELF = (999, _INVALID, "不能将自己加入黑名单")
+    TOO_MANY_TOPICS = (999, _INVALID, "群组数量不能超过{}个")
+    REMARK_TOO_LONG = (999, _INVALID, "备注不能超过{}个字")
 
     @property
     def answer(self) -> Answer:

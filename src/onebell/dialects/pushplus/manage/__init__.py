@@ -6,7 +6,17 @@ raised as ``OpenRefused``. Objects are shown under small numbers (``Call.shown``
 
 from collections.abc import Mapping
 
-from onebell.dialects.pushplus.manage import defaults, later, messages, settings, tokens, users
+from onebell.dialects.pushplus.manage import (
+    defaults,
+    friends,
+    later,
+    messages,
+    settings,
+    tokens,
+    topic_users,
+    topics,
+    users,
+)
 from onebell.dialects.pushplus.manage.call import Call, Calls, Handler
 
 __all__ = ["CALLS", "Call", "Handler", "methods_of"]
@@ -17,6 +27,9 @@ _GROUPS: tuple[Calls, ...] = (
     tokens.CALLS,
     defaults.CALLS,
     settings.CALLS,
+    topics.CALLS,
+    topic_users.CALLS,
+    friends.CALLS,
     later.CALLS,
 )
 

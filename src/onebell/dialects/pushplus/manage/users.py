@@ -4,8 +4,8 @@ from onebell.clock import shanghai_day
 from onebell.dialects.pushplus import answer
 from onebell.dialects.pushplus.limits import PROFILES, Counters
 from onebell.dialects.pushplus.manage.call import Call, Calls, Row
-from onebell.dialects.pushplus.manage.people import email_status, name_of, open_id
 from onebell.dialects.pushplus.senders import NAME
+from onebell.dialects.pushplus.showing import NO_SEX, email_status, nick_name, open_id
 from onebell.http.exchange import Answer
 
 _DAY_MS = 86_400_000
@@ -23,7 +23,7 @@ class _Info(Row):
     union_id: str
     nick_name: str
     head_img_url: str
-    user_sex: int  # 0 unknown
+    user_sex: int
     token: str
     phone_number: str
     email: str
@@ -62,11 +62,11 @@ async def my_info(call: Call) -> Answer:
     """``myInfo``. A profile with the member's limits shows a member."""
     me, is_vip = call.me, call.sender.profile is PROFILES["off"]
     shown = _Info(
-        open_id=open_id(call.context, me),
+        open_id=open_id(me.space, me.id),
         union_id="",
-        nick_name=name_of(me),
+        nick_name=nick_name(me),
         head_img_url="",
-        user_sex=0,
+        user_sex=NO_SEX,
         token=await user_token(call),
         phone_number=me.phone,
         email=me.email,

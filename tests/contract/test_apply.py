@@ -7,13 +7,13 @@ import pytest
 import sqlalchemy as sa
 
 from onebell import directory
+from onebell.core.accounts import NewAccount
 from onebell.core.directory import Account, Credential, Person
 from onebell.core.model import FeedKind
 from onebell.core.wanted import Wanted, WantedAccount, WantedCredential, WantedFeed, WantedRecord
 from onebell.directory import BadDirectory, Report
 from onebell.errors import Conflict
 from onebell.store import audit, schema
-from onebell.store.accounts import NewAccount
 from onebell.store.base import Store
 from onebell.store.belongings import Address
 from onebell.store.changes import Changes, Origin

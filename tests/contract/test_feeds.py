@@ -2,11 +2,12 @@
 
 import pytest
 
+from onebell.core.accounts import NewAccount
 from onebell.core.model import FeedKind
 from onebell.errors import Conflict, NotFound
 from onebell.store import feeds
-from onebell.store.accounts import NewAccount
 from onebell.store.base import Store
+from onebell.store.changes import Origin
 from onebell.store.engine import Database
 from onebell.store.lookups import CachedLookups
 
@@ -71,7 +72,7 @@ async def test_a_feed_is_edited_and_removed(store: Store, space: int, lookups: C
 
 async def test_accounts_live_in_an_app(store: Store, space: int, lookups: CachedLookups):
     """An account is found by app and name without case, edited, and removed without its person."""
-    alice = await store.people.create(space, "Alice")
+    alice = await store.people.create(space, "Alice", origin=Origin.CONSOLE)
     new = NewAccount(app="acme/demo", name="Alice", person=alice.id, uuid="u", password_hash="$h")
     made = await store.accounts.create(space, new)
     assert (made.name, made.person, made.active, made.password_hash) == ("alice", alice.id, True, "$h")

@@ -162,7 +162,7 @@ async def test_removing_a_person_revokes_what_is_his(
     own = await store.feeds.create(space, "pushplus", FeedKind.TOPIC, "own", owner=alice.id, members=[bob.id])
     shared = await store.feeds.create(space, "wecom", FeedKind.GROUP, "shared", members=[alice.id, bob.id])
     await store.belongings.add_tag(space, alice.id, "vip")
-    session = {"space_id": space, "id": 5, "kind": "inbox", "mailbox_id": alice.id}
+    session = {"space_id": space, "id": 5, "kind": "sign_in", "mailbox_id": alice.id}
     await database.write(lambda connection: connection.execute(sa.insert(schema.session), [session]).rowcount)
     assert await lookups.credential("pushplus", "token", "t" * 32) == token
 

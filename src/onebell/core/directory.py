@@ -146,6 +146,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, Any]
     created_at: int
     updated_at: int
+    tokens_from: int = 0  # ms: user tokens that were made before are dead
 
     def __repr__(self) -> str:
         """Without what is secret."""

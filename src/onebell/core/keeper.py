@@ -21,6 +21,8 @@ PASSING_MS = 120_000
 TOMBSTONE_MS = 30 * 86_400_000
 SESSION_MS = 60_000
 DAY_MS = 86_400_000
+EXPIRED_TOKEN_MS = 7 * DAY_MS
+"""How long an expired token is still told from one that never was."""
 
 _Piece = Callable[[], Awaitable[int]]
 
@@ -58,6 +60,8 @@ class Keeper:
     async def _space(self, space: int, now: int) -> None:
         store, days = self._context.store, self._context.settings.retention_days
         await self._all("tombstones", lambda: store.inbox_changes.bury(space, now - TOMBSTONE_MS))
+        await self._all("tokens", lambda: store.keeping.old_tokens(space, now - EXPIRED_TOKEN_MS))
+        await self._all("names", lambda: store.keeping.unclaimed_names(space))
         if not days:
             return
         bound = now - days * DAY_MS

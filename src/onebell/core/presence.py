@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -19,6 +19,10 @@ LEASE_S = 60
 RENEW_S = 20.0
 SIGN_IN = "sign_in"
 """Kind of a browser's or program's signed-in session; its lease is its expiry."""
+SOCKETS = ("inbox", "msync", "pushgo")
+"""Kinds of sessions that are open connections: whoever has one is online."""
+REMOVED = "removed"
+"""Why the sockets of somebody end who is gone."""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,8 +46,16 @@ class Rows(Protocol):
     async def open_all(self, new: list[Session]) -> None: ...
     async def close(self, space: int, ids: list[int]) -> None: ...
     async def renew(self, space: int, ids: list[int], lease_until: int) -> list[Session]: ...
-    async def kick(self, space: int, ids: list[int], why: str) -> None: ...
+    async def kick(self, space: int, ids: Sequence[int], why: str) -> None: ...
     async def of_mailbox(self, space: int, mailbox: int, now: int) -> list[Session]: ...
+
+
+async def kick(rows: Rows, bell: Bell, space: int, sessions: Sequence[int], why: str) -> None:
+    """End sockets, wherever they are."""
+    if sessions:
+        await rows.kick(space, list(sessions), why)
+    for session in sessions:
+        bell.ring(Kick(space=space, session=session))
 
 
 class Presence:
@@ -97,8 +109,7 @@ class Presence:
 
     async def kick(self, space: int, session: int, why: str) -> None:
         """End a socket, wherever it is."""
-        await self._rows.kick(space, [session], why)
-        self._bell.ring(Kick(space=space, session=session))
+        await kick(self._rows, self._bell, space, [session], why)
 
     async def kick_all(self, space: int, mailbox: int, sign_in: int, why: str) -> None:
         """End every socket of a mailbox that one sign-in has let in, wherever it is."""

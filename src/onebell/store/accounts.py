@@ -1,28 +1,16 @@
 """Accounts: a person's identity in one Easemob app."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
+from onebell.core.accounts import NewAccount
 from onebell.core.directory import Account
 from onebell.errors import NotFound
-from onebell.store.changes import Changes, Origin
-from onebell.store.packed import pack, unpack_object
+from onebell.store.packed import unpack_object
 from onebell.store.schema import account
-
-
-class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account starts with."""
-
-    app: str
-    name: str
-    person: int
-    uuid: str
-    password_hash: str = ""
-    nickname: str = ""
-    origin: str = Origin.API.value
+from onebell.store.upserts import pages
 
 
 def by_name(connection: sa.Connection, space: int, app: str, name: str) -> Account | None:
@@ -31,10 +19,28 @@ def by_name(connection: sa.Connection, space: int, app: str, name: str) -> Accou
     return found[0] if found else None
 
 
-def of_app(connection: sa.Connection, space: int, app: str, after: str = "", limit: int = 500) -> list[Account]:
-    """Accounts of an app in the order of their names, after ``after``."""
-    condition = sa.and_(account.c.app == app, account.c.name > after)
-    return _where(connection, space, condition, limit)
+def by_names(connection: sa.Connection, space: int, app: str, names: Sequence[str]) -> dict[str, Account]:
+    """Accounts by lower-case name, as far as they exist."""
+    keys = [name.lower() for name in names]
+    return {
+        found.name: found
+        for page in pages(keys)
+        for found in _where(connection, space, sa.and_(account.c.app == app, account.c.name.in_(page)))
+    }
+
+
+def of_app(
+    connection: sa.Connection, space: int, app: str, after: tuple[int, str] = (0, ""), limit: int = 500
+) -> list[Account]:
+    """Accounts of an app, oldest first, behind the one that was made then and has this name."""
+    when, name = after
+    later = sa.or_(
+        account.c.created_at > when,
+        sa.and_(account.c.created_at == when, account.c.name > name),
+    )
+    statement = sa.select(account).where(account.c.space_id == space, account.c.app == app, later)
+    rows = connection.execute(statement.order_by(account.c.created_at, account.c.name).limit(limit)).mappings()
+    return [_account(row) for row in rows]
 
 
 def of_person(connection: sa.Connection, space: int, person: int) -> list[Account]:
@@ -47,11 +53,9 @@ def of_origin(connection: sa.Connection, space: int, origins: Sequence[str]) -> 
     return _where(connection, space, account.c.origin.in_(origins))
 
 
-def _where(
-    connection: sa.Connection, space: int, condition: sa.ColumnElement[bool], limit: int | None = None
-) -> list[Account]:
+def _where(connection: sa.Connection, space: int, condition: sa.ColumnElement[bool]) -> list[Account]:
     statement = sa.select(account).where(account.c.space_id == space, condition)
-    rows = connection.execute(statement.order_by(account.c.app, account.c.name).limit(limit)).mappings()
+    rows = connection.execute(statement.order_by(account.c.app, account.c.name)).mappings()
     return [_account(row) for row in rows]
 
 
@@ -68,6 +72,7 @@ def _account(row: sa.RowMapping) -> Account:
         settings=unpack_object(row["settings"]),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        tokens_from=row["tokens_from"],
     )
 
 
@@ -108,53 +113,3 @@ def remove(connection: sa.Connection, space: int, app: str, name: str) -> bool:
         account.c.space_id == space, account.c.app == app, account.c.name == name.lower()
     )
     return bool(connection.execute(statement).rowcount)
-
-
-class Accounts:
-    """What Easemob's user API does with accounts."""
-
-    def __init__(self, changes: Changes) -> None:
-        self._changes = changes
-
-    async def create(self, space: int, new: NewAccount) -> Account:
-        """Make an account. Raises ``Conflict``: the name is taken in this app, or there is no such person."""
-
-        def work(connection: sa.Connection) -> Account:
-            insert(connection, space, [new], self._changes.clock.now_ms())
-            made = by_name(connection, space, new.app, new.name)
-            assert made is not None, "inserted in this transaction"
-            return made
-
-        return await self._changes.write(space, work)
-
-    async def page(self, space: int, app: str, after: str = "", limit: int = 100) -> list[Account]:
-        """Accounts of an app in the order of their names, after ``after``."""
-        return await self._changes.database.read(lambda connection: of_app(connection, space, app, after, limit))
-
-    async def set_password_hash(self, space: int, app: str, name: str, password_hash: str) -> None:
-        """Another password. Raises ``NotFound``."""
-        await self._edit(space, app, name, password_hash=password_hash)
-
-    async def set_nickname(self, space: int, app: str, name: str, nickname: str) -> None:
-        """Another name shown. Raises ``NotFound``."""
-        await self._edit(space, app, name, nickname=nickname)
-
-    async def activate(self, space: int, app: str, name: str) -> None:
-        """Let him in again. Raises ``NotFound``."""
-        await self._edit(space, app, name, active=1)
-
-    async def deactivate(self, space: int, app: str, name: str) -> None:
-        """Keep the account, but let nobody in. Raises ``NotFound``."""
-        await self._edit(space, app, name, active=0)
-
-    async def set_settings(self, space: int, app: str, name: str, settings: Mapping[str, Any]) -> None:
-        """Replace an account's settings. Raises ``NotFound``."""
-        await self._edit(space, app, name, settings=pack(dict(settings)))
-
-    async def remove(self, space: int, app: str, name: str) -> bool:
-        """Remove an account; False when there is none."""
-        return await self._changes.write(space, lambda connection: remove(connection, space, app, name))
-
-    async def _edit(self, space: int, app: str, name: str, **columns: Any) -> None:
-        now_ms = self._changes.clock.now_ms()
-        await self._changes.write(space, lambda connection: update(connection, space, app, name, now_ms, **columns))

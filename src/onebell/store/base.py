@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from onebell.store.accounts import Accounts
+from onebell.store.app_users import Accounts
 from onebell.store.audit import Audit
 from onebell.store.belongings import Belongings
 from onebell.store.blocks import Blocks
@@ -31,6 +31,7 @@ from onebell.store.pushplus import PushPlusStore
 from onebell.store.queues import Queues
 from onebell.store.receipts import Receipts
 from onebell.store.records import Records
+from onebell.store.relations import Relations
 from onebell.store.sessions import Sessions
 from onebell.store.targets import Targets
 from onebell.store.timeline import Timelines
@@ -65,6 +66,7 @@ class Store:
     carrier_accounts: CarrierAccounts
     targets: Targets
     accounts: Accounts
+    relations: Relations
     audit: Audit
     deliveries: Deliveries
     messages: Messages
@@ -103,6 +105,7 @@ def build_store(db: Database, changes: Changes) -> Store:
         carrier_accounts=CarrierAccounts(changes),
         targets=Targets(changes),
         accounts=Accounts(changes),
+        relations=Relations(db, changes.clock),
         audit=Audit(db, changes.mint, changes.clock),
         deliveries=Deliveries(db),
         messages=Messages(db),
@@ -110,7 +113,7 @@ def build_store(db: Database, changes: Changes) -> Store:
         callbacks=Callbacks(db),
         plans=Plans(db),
         receipts=Receipts(db),
-        keeping=Keeping(db),
+        keeping=Keeping(db, changes),
         ums=UmsStore(db),
         easemob=EasemobStore(changes),
         wecom=WecomStore(db),

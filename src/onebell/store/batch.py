@@ -10,6 +10,7 @@ from onebell.clock import Clock
 from onebell.core.bell import Mark
 from onebell.core.events import EventKind
 from onebell.core.model import EntryRef, Receipt
+from onebell.core.presence import SOCKETS
 from onebell.errors import Conflict
 from onebell.ids import IdMint
 from onebell.store.claims import Claims, differs
@@ -193,7 +194,7 @@ def _name_files(connection: sa.Connection, items: Iterable[Prepared]) -> None:
 
 
 def _online(connection: sa.Connection, items: Iterable[Prepared], now: int) -> set[Owner]:
-    """Mailboxes with a live session, asked only for submissions that depend on it."""
+    """Mailboxes with an open socket, asked only for submissions that depend on it."""
     wanted: dict[int, set[int]] = {}
     for item in items:
         if item.only_online or item.watched:
@@ -203,7 +204,12 @@ def _online(connection: sa.Connection, items: Iterable[Prepared], now: int) -> s
         rows = connection.execute(
             sa.select(session.c.mailbox_id)
             .distinct()
-            .where(session.c.space_id == space, session.c.mailbox_id.in_(boxes), session.c.lease_until > now)
+            .where(
+                session.c.space_id == space,
+                session.c.mailbox_id.in_(boxes),
+                session.c.lease_until > now,
+                session.c.kind.in_(SOCKETS),
+            )
         )
         found.update((space, box) for box in rows.scalars())
     return found

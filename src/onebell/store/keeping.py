@@ -6,6 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from onebell.ids import IdMint
+from onebell.store import easemob_names, easemob_tokens
+from onebell.store.changes import Changes
 from onebell.store.engine import Database
 from onebell.store.queueing import execute_many, keys_in
 from onebell.store.schema import (
@@ -43,8 +45,9 @@ Key = tuple[int, int]
 class Keeping:
     """Each verb removes a piece and says how many rows that was; 0 = nothing is left to do."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, changes: Changes) -> None:
         self._db = db
+        self._changes = changes
 
     async def spaces(self) -> tuple[int, ...]:
         """Every space."""
@@ -65,6 +68,19 @@ class Keeping:
     async def old_callbacks(self, space_id: int, older_than_ms: int) -> int:
         """Closed callbacks and loose events of a space from before an instant."""
         return await self._db.write(lambda connection: _old_callbacks(connection, space_id, older_than_ms))
+
+    async def old_tokens(self, space_id: int, expired_before_ms: int) -> int:
+        """Issued tokens of a space that expired before an instant: until then they are told from unknown ones."""
+        return await self._db.write(lambda connection: easemob_tokens.forget(connection, space_id, expired_before_ms))
+
+    async def unclaimed_names(self, space_id: int) -> int:
+        """Names of a space that nobody has and nothing was sent to for a week."""
+        now_ms, mint = self._changes.clock.now_ms(), self._changes.mint.mint
+        if not await self._db.read(lambda connection: easemob_names.over(connection, space_id, now_ms)):
+            return 0
+        return await self._changes.write(
+            space_id, lambda connection: easemob_names.sweep(connection, space_id, mint, now_ms)
+        )
 
     async def expired_files(self, now_ms: int) -> tuple[Key, ...]:
         """(space, id) of files whose time is over, or whose message is gone."""

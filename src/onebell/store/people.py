@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from onebell.core.directory import Person, QuietHours
 from onebell.core.model import PartyKind
+from onebell.core.presence import REMOVED, SOCKETS
 from onebell.errors import Conflict, InvalidInput, NotFound
 from onebell.ids import UID
 from onebell.store import blocks, credentials, feeds, records
@@ -212,9 +213,16 @@ def remove(connection: sa.Connection, space: int, who: int) -> None:
     feeds.remove_of_owner(connection, space, who)
     blocks.remove_of(connection, space, who)
     connection.execute(sa.delete(member).where(member.c.space_id == space, member.c.party_id == who))
-    connection.execute(sa.delete(session).where(session.c.space_id == space, session.c.mailbox_id == who))
+    _end_sessions(connection, space, who)
     connection.execute(sa.delete(person).where(person.c.space_id == space, person.c.id == who))
     connection.execute(sa.delete(party).where(party.c.space_id == space, party.c.id == who))
+
+
+def _end_sessions(connection: sa.Connection, space: int, who: int) -> None:
+    his = sa.and_(session.c.space_id == space, session.c.mailbox_id == who)
+    # An open socket's row tells the node that holds it: without the row it would never hear.
+    connection.execute(sa.update(session).where(his, session.c.kind.in_(SOCKETS)).values(kicked=REMOVED))
+    connection.execute(sa.delete(session).where(his, session.c.kind.not_in(SOCKETS)))
 
 
 class People:

@@ -11,6 +11,7 @@ from onebell.store import setting
 from onebell.store.engine import Database
 from onebell.store.inbox import AnyRow
 from onebell.store.schema import credential_lookup, session
+from onebell.store.upserts import pages
 
 _info = msgspec.json.Decoder(dict[str, str])
 _COLUMNS = (
@@ -134,12 +135,20 @@ def renew(conn: Connection, space: int, ids: Sequence[int], lease_until: int) ->
 
 def of_mailbox(conn: Connection, space: int, mailbox: int, now: int) -> list[Session]:
     """Sessions of a mailbox that are alive, oldest first."""
-    rows = conn.execute(
-        sa.select(*_COLUMNS)
-        .where(session.c.space_id == space, session.c.mailbox_id == mailbox, session.c.lease_until > now)
-        .order_by(session.c.id)
-    )
-    return [_session(row) for row in rows]
+    return of_mailboxes(conn, space, [mailbox], now)
+
+
+def of_mailboxes(conn: Connection, space: int, mailboxes: Sequence[int], now: int) -> list[Session]:
+    """Sessions of these mailboxes that are alive, oldest first."""
+    found: list[Session] = []
+    for page in pages(mailboxes):
+        rows = conn.execute(
+            sa.select(*_COLUMNS)
+            .where(session.c.space_id == space, session.c.mailbox_id.in_(page), session.c.lease_until > now)
+            .order_by(session.c.id)
+        )
+        found += [_session(row) for row in rows]
+    return found
 
 
 def kick(conn: Connection, space: int, ids: Sequence[int], why: str) -> None:
@@ -213,6 +222,10 @@ class Sessions:
     async def of_mailbox(self, space: int, mailbox: int, now: int) -> list[Session]:
         """See :func:`of_mailbox`."""
         return await self._db.read(lambda conn: of_mailbox(conn, space, mailbox, now))
+
+    async def of_mailboxes(self, space: int, mailboxes: Sequence[int], now: int) -> list[Session]:
+        """See :func:`of_mailboxes`."""
+        return await self._db.read(lambda conn: of_mailboxes(conn, space, mailboxes, now))
 
     async def kick(self, space: int, ids: Sequence[int], why: str) -> None:
         """See :func:`kick`."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import pytest
 from tests.contract.easemob.support import RULE, TOKEN, directory, parts, send
 from tests.service import Service
 
@@ -77,6 +78,18 @@ async def test_case_35_unknown_name_keeps_its_messages(easemob: Service) -> None
     assert (user["username"], user["type"], user["activated"]) == ("ghost", "user", True)
     assert await easemob.person("ghost") == entry["mailbox_id"]
     assert said.json["data"]["ghost"] == str(entry["public_id"])
+
+
+async def test_made_up_names_do_not_fill_the_store(easemob: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond an app's share no new name gets a mailbox; those that have one go on, and all get an id."""
+    monkeypatch.setattr("onebell.dialects.easemob.send.NAMES", 3)
+    for to in (["n1", "n2"], ["n1"], ["n3", "n4"], ["n2", "user2", "n5"]):
+        said = await send(easemob, to)
+        assert set(said.json["data"]) == set(to)
+    names = [row["name"] for row in await easemob.rows(schema.party) if row["kind"] == "name"]
+    assert names == ["acme/demo/n1", "acme/demo/n2"]
+    assert len(await easemob.rows(schema.entry)) == 5
+    assert len(await easemob.rows(schema.message)) == 4
 
 
 async def test_name_of_a_person_without_an_account(easemob: Service) -> None:

@@ -24,6 +24,14 @@ EXCEPTIONS: dict[str, str] = {
     "invalid_request_body": "InvalidRequestBodyException",
     "unauthorized": "EasemobSecurityException",
     "auth_bad_access_token": "EasemobSecurityException",
+    "message_recall_error": "MessageRecallException",
+    "message_rewrite_error": "MessageRewriteException",
+    "forbidden_op": "EasemobForbiddenOpException",
+    "duplicate_unique_property_exists": (
+        "org.apache.usergrid.persistence.exceptions.DuplicateUniquePropertyExistsException"
+    ),
+    "storage_object_not_found": "StorageObjectNotFoundException",
+    "service_open_exception": "ServiceOpenException",
     "illegal_argument": "java.lang.IllegalArgumentException",
     "service_resource_not_found": "org.apache.usergrid.services.exceptions.ServiceResourceNotFoundException",
     "entity_not_found": "org.apache.usergrid.persistence.exceptions.EntityNotFoundException",
@@ -44,6 +52,7 @@ FOREIGN_SUBJECT = "org.apache.shiro.authz.UnauthorizedException"
 NO_TOKEN = "Unable to authenticate (OAuth)"
 UNKNOWN_TOKEN = "Unable to authenticate"
 EXPIRED_TOKEN = "Unable to authenticate due to expired access token"
+REGISTER_TOKEN = "Open registration doesn't allow, so register user need token,"  # the comma is the service's own
 CORRUPT_TOKEN = "Unable to authenticate due to corrupt access token"
 INVALID_BODY = "Request body is invalid. Please check body is correct."
 INVALID_REQUEST = "this is an invalid request."
@@ -122,6 +131,24 @@ def no_app(org: str, app: str, path: str) -> Rejected:
     """The path's app does not exist; ``path`` is what follows it."""
     text = f"Could not find application for {org}/{app} from URI: {org}/{app}{path}"
     return Rejected(404, "organization_application_not_found", text)
+
+
+def no_user() -> Rejected:
+    """An account that is not there, where a password or a token is asked for (§3.1, §3.2)."""
+    return Rejected(404, "entity_not_found", "User null not found")
+
+
+def taken(application: str, name: str) -> Rejected:
+    """A name that is registered already."""
+    text = (
+        f"Application {application} Entity user requires that property named username be unique, value of {name} exists"
+    )
+    return duplicate(text)
+
+
+def duplicate(text: str) -> Rejected:
+    """400 ``duplicate_unique_property_exists``."""
+    return Rejected(400, "duplicate_unique_property_exists", text)
 
 
 def no_service() -> Rejected:
@@ -269,6 +296,33 @@ def uploaded(scene: Scene, entity: dict[str, str]) -> Answer:
         scene.org,
         scene.app,
     )
+    return json_answer(200, body, CORS)
+
+
+def full(scene: Scene, **more: Any) -> Answer:
+    """The keys of §1.1 around ``more``; a ``path`` among them replaces the request's own."""
+    body = {
+        "action": scene.action,
+        "application": scene.application,
+        "path": scene.path,
+        "uri": scene.uri,
+        **more,
+        "timestamp": scene.timestamp,
+        "duration": scene.duration,
+        "organization": scene.org,
+        "applicationName": scene.app,
+    }
+    return json_answer(200, body, CORS)
+
+
+def brief(scene: Scene, **more: Any) -> Answer:
+    """The envelopes of §3.3: no app in them."""
+    return bare(scene, scene.action, uri=scene.uri, **more)
+
+
+def bare(scene: Scene, action: str, **more: Any) -> Answer:
+    """An action of its own, and hardly more."""
+    body = {"action": action, **more, "timestamp": scene.timestamp, "duration": scene.duration}
     return json_answer(200, body, CORS)
 
 

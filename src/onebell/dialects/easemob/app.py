@@ -17,6 +17,13 @@ CLIENT = "client"
 TOKEN = "token"
 CALLBACK = "callback"
 
+MSYNC = "msync"
+"""Kind of the session rows of client sockets; ``info`` = {"realm" (org/app), "resource", "device_name", …}."""
+KICKED_REMOVED = "removed"
+KICKED_PASSWORD = "password changed"
+KICKED = "kicked"
+"""Why a client's socket ends; the protocol has a word for each."""
+
 ACCOUNT_NAME = re.compile(r"[a-z0-9_.\-]{1,64}")  # after lowering (sheet §3.2)
 RESERVED_NAME = "admin"  # the default sender
 _NAMESPACE = uuid.UUID("6e2a7f5c-2c5d-5d0f-9c57-0d6a5f0b7d11")

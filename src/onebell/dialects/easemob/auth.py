@@ -33,10 +33,12 @@ DYNAMIC_CHARS = 2048
 class Caller:
     """Whose token it is."""
 
-    user: str  # account name; empty = an app token
+    user: str  # account name; empty = an app token, or nobody's
+    is_unknown: bool = False  # no token was shown
 
 
 AN_APP = Caller(user="")
+UNKNOWN = Caller(user="", is_unknown=True)
 
 
 class _Dynamic(msgspec.Struct):
@@ -118,7 +120,7 @@ async def _check_dynamic(context: Context, space: int, app: App, token: _Dynamic
     if not token.curTime <= now_s <= token.curTime + token.ttl:
         raise unauthorized(EXPIRED_TOKEN)
     account = await context.lookups.account(space, app.key, token.userId.lower())
-    if account is None or not account.active:
+    if account is None or not account.active or token.curTime * 1000 + 999 < account.tokens_from:
         raise bad_token(UNKNOWN_TOKEN)
 
 

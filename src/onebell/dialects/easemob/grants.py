@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from onebell.core.accounts import NewToken
 from onebell.core.context import Context
 from onebell.core.directory import Account
 from onebell.dialects.easemob.answer import (
@@ -13,15 +14,16 @@ from onebell.dialects.easemob.answer import (
     Rejected,
     bad_grant,
     illegal,
+    no_user,
     too_fast,
     unauthorized,
 )
-from onebell.dialects.easemob.app import ACCOUNT_NAME, NEVER_S, App, user_uuid
+from onebell.dialects.easemob.app import ACCOUNT_NAME, NEVER_S, App
 from onebell.dialects.easemob.auth import caller_of, client_of, new_token, secret_of
+from onebell.dialects.easemob.registration import new_account, owner_of
+from onebell.dialects.easemob.userdata import token_user
 from onebell.errors import NotFound, TooManyFailures
 from onebell.http.exchange import NotJson, read_json
-
-NAME_BYTES = 64
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -84,7 +86,8 @@ class Grants:
             raise bad_grant("client_id does not match")
         if not client.enabled or not _same(secret_of(client), client_secret):
             raise bad_grant("client_secret does not match")
-        issued = await self._issue(space, app, _ttl(asked, app), None)
+        issued = await self._issue(space, NewToken(app=app.key), _ttl(asked, app))
+        assert issued is not None, "an app's own token depends on no account"
         return {**issued, "application": app.uuid}
 
     async def _by_password(self, space: int, app: App, asked: Asked) -> dict[str, Any]:
@@ -96,7 +99,10 @@ class Grants:
             raise bad_grant("user not activated")
         if not await self._is_password(account, asked):
             raise bad_grant("invalid password")
-        return await self._to_user(space, app, ttl_s, account)
+        token = NewToken(app=app.key, user=name, person=account.person, password_hash=account.password_hash)
+        if (issued := await self._issue(space, token, ttl_s)) is None:  # changed between the look and the token
+            raise bad_grant("invalid password")
+        return {**issued, "user": token_user(app, account)}
 
     async def _is_password(self, account: Account, asked: Asked) -> bool:
         password = asked.text("password")
@@ -116,10 +122,13 @@ class Grants:
         if account is None and asked.source.get("autoCreateUser") is True:
             account = await self._open(space, app, name)
         if account is None:
-            raise Rejected(404, "entity_not_found", "User null not found")
+            raise no_user()
         if not account.active:
             raise bad_grant("user not activated")
-        return await self._to_user(space, app, ttl_s, account)
+        issued = await self._issue(space, NewToken(app=app.key, user=account.name, person=account.person), ttl_s)
+        if issued is None:  # deactivated or deleted at this very moment
+            raise bad_grant("user not activated")
+        return {**issued, "user": token_user(app, account)}
 
     async def _account(self, space: int, app: App, name: str) -> Account | None:
         if not ACCOUNT_NAME.fullmatch(name):
@@ -127,44 +136,19 @@ class Grants:
         return await self._context.lookups.account(space, app.key, name)
 
     async def _open(self, space: int, app: App, name: str) -> Account | None:
-        if len(name.encode()) > NAME_BYTES:
-            raise illegal("USERNAME_TOO_LONG")
-        if not ACCOUNT_NAME.fullmatch(name.lower()):
-            raise illegal(f"username [{name}] is not legal")
-        store, lower = self._context.store.easemob, name.lower()
-        if app.create_people:
-            return await store.open_account_with_person(space, app.key, lower, user_uuid(app, lower))
+        new = new_account(app, name)
         try:
-            return await store.open_account(space, app.key, lower, user_uuid(app, lower))
+            return await self._context.store.accounts.open(space, new, owner_of(app))
         except NotFound:
             return None
 
-    async def _to_user(self, space: int, app: App, ttl_s: int, account: Account) -> dict[str, Any]:
-        return {**await self._issue(space, app, ttl_s, account), "user": user_entity(app, account)}
-
-    async def _issue(self, space: int, app: App, ttl_s: int, account: Account | None) -> dict[str, Any]:
-        now_ms, value = self._context.clock.now_ms(), new_token()
-        await self._context.store.easemob.issue_token(
-            space,
-            value,
-            app=app.key,
-            user=account.name if account else "",
-            person=account.person if account else 0,
-            expires_at=now_ms + ttl_s * 1000 if ttl_s else 0,
-        )
+    async def _issue(self, space: int, token: NewToken, ttl_s: int) -> dict[str, Any] | None:
+        value = new_token()
+        expires_at = self._context.clock.now_ms() + ttl_s * 1000 if ttl_s else 0
+        complete = msgspec.structs.replace(token, expires_at=expires_at)
+        if not await self._context.store.easemob.issue_token(space, value, complete):
+            return None
         return {"access_token": value, "expires_in": ttl_s or NEVER_S}
-
-
-def user_entity(app: App, account: Account) -> dict[str, Any]:
-    """An account as answers show it."""
-    return {
-        "uuid": account.uuid or user_uuid(app, account.name),
-        "type": "user",
-        "created": account.created_at,
-        "modified": account.updated_at,
-        "username": account.name,
-        "activated": account.active,
-    }
 
 
 def _same(ours: str, given: str) -> bool:

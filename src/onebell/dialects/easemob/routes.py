@@ -9,8 +9,11 @@ from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.app import DIALECT
 from onebell.dialects.easemob.callback import SCHEDULE, pack
 from onebell.dialects.easemob.chatfiles import ChatFiles
+from onebell.dialects.easemob.contacts import Contacts
 from onebell.dialects.easemob.messages import Messages
+from onebell.dialects.easemob.online import Online
 from onebell.dialects.easemob.tokens import Tokens
+from onebell.dialects.easemob.users import Users
 from onebell.dialects.easemob.visit import EVERY_METHOD, Gate
 from onebell.errors import StoreUnavailable
 from onebell.http.exchange import Answer, Request
@@ -26,7 +29,8 @@ class Easemob:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._gate = Gate(context)
-        self._parts = tuple(part(context, self._gate) for part in (Tokens, Messages, ChatFiles))
+        parts = (Tokens, Messages, Online, Users, Contacts, ChatFiles)
+        self._parts = tuple(part(context, self._gate) for part in parts)
 
     def routes(self) -> Sequence[Route]:
         """What is built of the area; the last one tells a missing app from a missing path."""

@@ -25,6 +25,8 @@ from onebell.dialects.easemob.parse import Message
 STRANGER = "?"
 # A few receivers are asked for one by one: those answers are cached.
 CACHED_RECEIVERS = 8
+NAMES = 10_000
+"""Names of one app that nobody has and that messages wait for: who writes to made-up names must not fill the store."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,26 @@ async def _receivers(context: Context, space: int, app: App, names: Sequence[str
     found = await _people(context, space, app, keys)
     strangers = [key for key in keys if key not in found]
     if strangers:
-        # A mailbox of a name: kept until somebody has it (D9).
-        parties = await context.lookups.parties(space, PartyKind.NAME, [f"{app.key}/{key}" for key in strangers])
-        found.update((key, parties[f"{app.key}/{key}"]) for key in strangers)
-    return Receivers({key: found[key] for key in keys})
+        found.update(await _names(context, space, app, strangers))
+    return Receivers({key: found[key] for key in keys if key in found})
+
+
+async def _names(context: Context, space: int, app: App, keys: Sequence[str]) -> dict[str, int]:
+    """Mailboxes of names, kept until somebody has them (D9); beyond the app's share no new ones are made."""
+    if not await _is_room(context, space, app, len(keys)):
+        return await context.store.easemob.known_names(space, app.key, keys)
+    parties = await context.lookups.parties(space, PartyKind.NAME, [f"{app.key}/{key}" for key in keys])
+    return {key: parties[f"{app.key}/{key}"] for key in keys}
+
+
+async def _is_room(context: Context, space: int, app: App, count: int) -> bool:
+    """Counted again only when what may have been added since could be too much."""
+    shelf, key = context.lookups.shelf(space), ("easemob names", app.key)
+    most = shelf.get(key, None)
+    if most is None or most + count > NAMES:
+        most = await context.store.easemob.count_names(space, app.key)
+    shelf.put(key, most + count)
+    return bool(most + count <= NAMES)
 
 
 async def _people(context: Context, space: int, app: App, keys: Sequence[str]) -> dict[str, int]:

@@ -8,11 +8,12 @@ from urllib.parse import unquote
 import msgspec
 
 from onebell.core.context import Context
+from onebell.core.directory import Account
 from onebell.dialects.base import Handler, Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.answer import Rejected, Scene
-from onebell.dialects.easemob.app import APP, CALLS_PER_SECOND, DIALECT, App
-from onebell.dialects.easemob.auth import AN_APP, Caller, caller_of
+from onebell.dialects.easemob.app import ACCOUNT_NAME, APP, CALLS_PER_SECOND, DIALECT, App
+from onebell.dialects.easemob.auth import UNKNOWN, Caller, caller_of
 from onebell.http.exchange import Answer, NotJson, Request, StreamAnswer, read_json
 
 # The app is looked up before the method (sheet §1.2), so handlers get every method.
@@ -32,7 +33,7 @@ class Visit:
     path: str  # behind /{org}/{app}, decoded
     values: tuple[str, ...]  # of the path's places behind /{org}/{app}, decoded
     began: float  # monotonic seconds
-    caller: Caller = AN_APP  # whose token was shown; set by the path's check
+    caller: Caller = UNKNOWN  # whose token was shown; set by the path's check
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class Gate:
 
     async def anybody(self, visit: Visit) -> Caller:
         """No token is needed; what the call asks for, it checks itself."""
-        return AN_APP
+        return UNKNOWN
 
     async def any_token(self, visit: Visit) -> Caller:
         """The app's token, or one of its users'."""
@@ -145,15 +146,29 @@ class Gate:
         """The app's token only."""
         caller = await self.any_token(visit)
         if caller.user:
-            raise _not_his(visit)
+            raise not_his(visit)
         return caller
 
     async def own_token(self, visit: Visit) -> Caller:
         """The app's token, or that of the user whom the path's first place names."""
         caller = await self.any_token(visit)
         if caller.user and caller.user != visit.values[0].lower():
-            raise _not_his(visit)
+            raise not_his(visit)
         return caller
+
+    async def account(self, visit: Visit, name: str) -> Account:
+        """An account of the app, found without case.
+
+        Raises:
+            Rejected: there is none.
+        """
+        key = name.lower()
+        found = None
+        if ACCOUNT_NAME.fullmatch(key):
+            found = await self._context.lookups.account(visit.space, visit.app.key, key)
+        if found is None:
+            raise answer.no_service()
+        return found
 
     # ------------------------------------------------------------ answers
 
@@ -180,7 +195,8 @@ class Gate:
         return 0 if began is None else int((self._context.clock.monotonic() - began) * 1000)
 
 
-def _not_his(visit: Visit) -> Rejected:
+def not_his(visit: Visit) -> Rejected:
+    """A user's token where the app's is needed, or another user's."""
     return answer.not_permitted(visit.request.method, visit.app.uuid, visit.path)
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from onebell.core.accounts import NewAccount
 from onebell.core.directory import Account
 from onebell.core.wanted import WantedAccount
 from onebell.store import accounts as verbs
-from onebell.store.accounts import NewAccount
+from onebell.store import app_users, easemob_names, easemob_tokens
 from onebell.store.applying.desk import FROM_FILE, Desk, PlannedPerson
 from onebell.store.changes import Origin
 
@@ -36,6 +37,7 @@ def _thing(app: str, name: str) -> str:
 
 def _remove(desk: Desk, stored: Account) -> None:
     def work(connection: sa.Connection) -> None:
+        app_users.detach(connection, desk.space, stored)
         verbs.remove(connection, desk.space, stored.app, stored.name)
 
     desk.remove(_thing(stored.app, stored.name), work)
@@ -51,7 +53,13 @@ def _make(desk: Desk, want: WantedAccount, person: PlannedPerson) -> None:
         nickname=person.name,
         origin=Origin.FILE.value,
     )
-    desk.make(_thing(want.app, want.name), lambda connection: verbs.insert(connection, desk.space, [new], desk.now_ms))
+
+    def work(connection: sa.Connection) -> None:
+        verbs.insert(connection, desk.space, [new], desk.now_ms)
+        # What was sent to the name before anybody had it is his (sheet easemob D9).
+        easemob_names.give(connection, desk.space, new.app, new.name.lower(), person.id, desk.mint.mint, desk.now_ms)
+
+    desk.make(_thing(want.app, want.name), work)
 
 
 def _compare(desk: Desk, want: WantedAccount, person: PlannedPerson, stored: Account) -> None:
@@ -60,13 +68,15 @@ def _compare(desk: Desk, want: WantedAccount, person: PlannedPerson, stored: Acc
         columns["person_id"] = person.id
     # An account that still has its person's password follows him; one with a password of its own keeps that.
     if stored.password_hash == person.old_hash != person.new_hash:
-        columns["password_hash"] = person.new_hash
+        columns |= {"password_hash": person.new_hash, "tokens_from": desk.now_ms}
     if not columns:
         desk.same(_thing(want.app, want.name))
         return
-    what = ["person" if name == "person_id" else "password" for name in columns]
+    words = {"person_id": "person", "password_hash": "password"}
+    what = [words[name] for name in columns if name in words]
 
     def work(connection: sa.Connection) -> None:
         verbs.update(connection, desk.space, stored.app, stored.name, desk.now_ms, **columns)
+        easemob_tokens.end_all(connection, desk.space, stored.app, stored.name)
 
     desk.change(_thing(want.app, want.name), what, Origin.FILE.value, work)

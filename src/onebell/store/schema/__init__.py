@@ -24,7 +24,17 @@ from onebell.store.schema.feeds import block, device, device_position, feed, mai
 from onebell.store.schema.files import audit, file, file_chunk, node, record, setting, shown_number
 from onebell.store.schema.limits import counter, credential, credential_lookup, guard, plan, session
 from onebell.store.schema.messages import entry, expansion, idempotency, interaction, message, public_id
-from onebell.store.schema.people import account, address, attribute, party, person, route, space, tag
+from onebell.store.schema.people import (
+    account,
+    address,
+    attribute,
+    party,
+    person,
+    relation,
+    route,
+    space,
+    tag,
+)
 
 __all__ = [
     "Packed",
@@ -65,6 +75,7 @@ __all__ = [
     "receipt",
     "recipient",
     "record",
+    "relation",
     "route",
     "session",
     "setting",

@@ -57,6 +57,13 @@ mailbox = table(  # a counted stream; has its owner's party id
     big("taken_rev"),  # up to here a reader has acknowledged
     big("floor"),  # highest rev that a removed row had: a reader that stands below it has a gap
     big("expires_at"),  # 0 = never (names: 7 days after the last entry)
+    sa.Index(
+        "mailbox_by_expiry",
+        "space_id",
+        "expires_at",
+        sqlite_where=sa.text("expires_at > 0"),
+        postgresql_where=sa.text("expires_at > 0"),
+    ),
 )
 
 device = table(

@@ -30,6 +30,13 @@ credential = table(
         sqlite_where=sa.text("holder_id > 0"),
         postgresql_where=sa.text("holder_id > 0"),
     ),
+    sa.Index(
+        "credential_by_expiry",
+        "space_id",
+        "expires_at",
+        sqlite_where=sa.text("expires_at > 0"),
+        postgresql_where=sa.text("expires_at > 0"),
+    ),
 )
 
 credential_lookup = table(

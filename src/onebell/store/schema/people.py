@@ -106,9 +106,22 @@ account = table(  # a person's identity in one Easemob app
     text("nickname"),
     small("active", 1),
     packed("settings"),  # device tokens, push style, do not disturb
+    big("tokens_from"),  # ms: user tokens that were made before are dead (password changed, deactivated)
     text("origin", "api"),
     big("created_at"),
     big("updated_at"),
     _of_person(),
     sa.Index("account_of_person", "space_id", "person_id"),
+    sa.Index("account_by_age", "space_id", "app", "created_at", "name"),
+)
+
+relation = table(  # what one account of an app is to another: contact | block
+    "relation",
+    space_id(),
+    key("app"),
+    key("name"),  # whose
+    key("kind"),
+    key("other"),  # an account's name
+    big("created_at"),
+    sa.Index("relation_of_other", "space_id", "app", "other"),
 )

@@ -1,0 +1,100 @@
+"""Contacts and blocks between the accounts of an Easemob app (sheet easemob §3.4)."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from onebell.clock import Clock
+from onebell.core.accounts import RelationKind
+from onebell.errors import Reason, Refused
+from onebell.store.engine import Database
+from onebell.store.schema import relation
+from onebell.store.upserts import insert_missing
+
+
+def _of(space: int, app: str, name: str, kind: RelationKind) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        relation.c.space_id == space,
+        relation.c.app == app,
+        relation.c.name == name,
+        relation.c.kind == kind.value,
+    )
+
+
+def names_of(connection: sa.Connection, space: int, app: str, name: str, kind: RelationKind) -> list[str]:
+    """The others' names, the newest first."""
+    statement = sa.select(relation.c.other).where(_of(space, app, name, kind))
+    return list(connection.execute(statement.order_by(relation.c.created_at.desc(), relation.c.other)).scalars())
+
+
+def remove_all(connection: sa.Connection, space: int, app: str, name: str) -> None:
+    """Remove everything that an account is to others, and they to it."""
+    either = sa.or_(relation.c.name == name, relation.c.other == name)
+    connection.execute(sa.delete(relation).where(relation.c.space_id == space, relation.c.app == app, either))
+
+
+class Relations:
+    """Who knows whom, and who wants nothing from whom."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def names(self, space: int, app: str, name: str, kind: RelationKind) -> list[str]:
+        """The others' names, the newest first."""
+        return await self._database.read(lambda connection: names_of(connection, space, app, name, kind))
+
+    async def is_there(self, space: int, app: str, name: str, kind: RelationKind, other: str) -> bool:
+        """Whether the account has this relation to another."""
+        statement = sa.select(relation.c.other).where(_of(space, app, name, kind), relation.c.other == other)
+        return await self._database.read(lambda connection: connection.execute(statement).first() is not None)
+
+    async def befriend(self, space: int, app: str, one: str, other: str) -> None:
+        """Make two accounts each other's contact."""
+        pairs = sorted(((one, other), (other, one)))
+        rows = [self._row(space, app, name, RelationKind.CONTACT, to) for name, to in pairs]
+        await self._database.write(lambda connection: insert_missing(connection, relation, rows))
+
+    async def part(self, space: int, app: str, one: str, other: str) -> bool:
+        """End a friendship on both sides; False when there was none."""
+
+        def work(connection: sa.Connection) -> bool:
+            removed = 0
+            for name, to in sorted(((one, other), (other, one))):
+                both = sa.and_(_of(space, app, name, RelationKind.CONTACT), relation.c.other == to)
+                removed += connection.execute(sa.delete(relation).where(both)).rowcount
+            return removed > 0
+
+        return await self._database.write(work)
+
+    async def block(self, space: int, app: str, name: str, others: Sequence[str], most: int) -> None:
+        """Put others on an account's block list.
+
+        Raises:
+            Refused: the list would hold more than ``most``; nobody is added.
+        """
+        rows = [self._row(space, app, name, RelationKind.BLOCK, other) for other in sorted(set(others))]
+
+        def work(connection: sa.Connection) -> None:
+            insert_missing(connection, relation, rows)
+            if len(names_of(connection, space, app, name, RelationKind.BLOCK)) > most:
+                raise Refused(Reason.GUARD_EXHAUSTED, "block list")
+
+        await self._database.write(work)
+
+    async def unblock(self, space: int, app: str, name: str, other: str) -> bool:
+        """Take one off the block list; False when he was not on it."""
+        one = sa.and_(_of(space, app, name, RelationKind.BLOCK), relation.c.other == other)
+        return await self._database.write(
+            lambda connection: connection.execute(sa.delete(relation).where(one)).rowcount > 0
+        )
+
+    def _row(self, space: int, app: str, name: str, kind: RelationKind, other: str) -> dict[str, object]:
+        return {
+            "space_id": space,
+            "app": app,
+            "name": name,
+            "kind": kind.value,
+            "other": other,
+            "created_at": self._clock.now_ms(),
+        }

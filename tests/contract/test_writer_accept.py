@@ -283,7 +283,7 @@ async def test_refused_and_failing_ones_leave_their_neighbours_alone(node: Node)
 
 
 async def test_while_online_reaches_live_sessions_only(database: Database) -> None:
-    """A message that is kept while online gets entries only where a session lives, and they expire in 60 s."""
+    """A message that is kept while online gets entries only where a socket is open, and they expire in 60 s."""
     node = Node(database, clock=MovedClock(1_800_000_000_000))
     now = node.clock.now_ms()
 

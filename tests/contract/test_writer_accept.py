@@ -288,8 +288,12 @@ async def test_while_online_reaches_live_sessions_only(database: Database) -> No
     now = node.clock.now_ms()
 
     def sessions(connection: sa.Connection) -> None:
-        for number, box, lease in ((1, 11, now + 1000), (2, 12, now - 1), (3, 11, now + 5)):
-            connection.execute(session.insert().values(space_id=SPACE, id=number, mailbox_id=box, lease_until=lease))
+        for number, kind, box, lease in (
+            (1, "inbox", 11, now + 1000), (2, "inbox", 12, now - 1), (3, "msync", 11, now + 5),
+            (4, "sign_in", 13, now + 1000),
+        ):  # fmt: skip
+            row = {"space_id": SPACE, "id": number, "kind": kind, "mailbox_id": box, "lease_until": lease}
+            connection.execute(session.insert(), [row])
 
     await database.write(sessions)
 

@@ -38,6 +38,7 @@ from onebell.core.recall import TAKE_BACK, TakeBack
 from onebell.core.receipts import Receipts
 from onebell.dialects.base import Dialect
 from onebell.dialects.easemob import directory as easemob
+from onebell.dialects.easemob.msync.service import Msync
 from onebell.dialects.easemob.routes import Easemob
 from onebell.dialects.pushgo import directory as pushgo
 from onebell.dialects.pushgo.compat import Compat
@@ -165,7 +166,9 @@ class Application:
             "prefixes": Compat(context),
             "rest": Rest(),
         }
-        self.router = Router(self.endpoints, self.native.websockets())
+        self._msync = Msync(context, self.native.presence)
+        metrics.gauge("msync_devices", "Easemob devices signed in on this node", lambda: self._msync.count)
+        self.router = Router(self.endpoints, {**self.native.websockets(), **self._msync.websockets()})
         self._dispatcher = Dispatcher(context, self.carriers, PartRenderer(context, self.outbound))
         self._callbacks = Callbacks(context, self.dialects, CallbackClient(self.outbound))
         self._expander = Expander(context, self.carriers, registry.kinds())
@@ -184,6 +187,7 @@ class Application:
             self._receipts,
             self._keeper,
             self.native,
+            self._msync,
         )
         self._tasks = [asyncio.create_task(part.run(), name=type(part).__name__) for part in parts]
         self._tasks.append(asyncio.create_task(self._node.keep(), name="node"))

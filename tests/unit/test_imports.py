@@ -13,7 +13,8 @@ LEAVES = {"bounded", "clock", "errors", "ids", "settings", "log", "metrics"}
 MAY = {
     "core": {"core", "store.base", "http.exchange", *LEAVES},
     "dialects": {
-        *("core", "dialects.base", "http.exchange", "http.areas", "http.downloads", "http.multipart", "http.uploads"),
+        *("core", "dialects.base", "http.exchange", "http.areas", "http.downloads", "http.multipart", "http.sockets"),
+        "http.uploads",
         *LEAVES,
     },
     "carriers": {"core", "http.exchange", "carriers", *LEAVES},

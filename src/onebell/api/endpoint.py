@@ -16,7 +16,7 @@ from onebell.api.messages import MessagesApi
 from onebell.api.operations import Operation
 from onebell.api.probes import Probes
 from onebell.api.space import KindWords, SpaceApi
-from onebell.api.streams import SocketHandler, Streams
+from onebell.api.streams import Streams
 from onebell.api.timelines import TimelinesApi
 from onebell.api.tokens import TokensApi
 from onebell.core.carriage import Carriers
@@ -26,6 +26,7 @@ from onebell.core.stream import Hub
 from onebell.core.takings import Takings
 from onebell.http.exchange import Answer, Request
 from onebell.http.router import Routed
+from onebell.http.sockets import SocketHandler
 from onebell.metrics import Metrics
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -80,22 +80,36 @@ class Presence:
 
         ``sign_in`` is the session that let it in; :meth:`kick_all` ends what hangs on that.
         """
-        now = self._clock.now_ms()
-        session = Session(
-            space=space,
-            id=self._mint.mint(),
-            kind=kind,
-            mailbox=mailbox,
-            device=device,
-            node=self._mint.node,
-            lease_until=now + LEASE_S * 1000,
-            info={"sign_in": str(sign_in)} if sign_in else {},
-            created_at=now,
-        )
+        session = self.draft(space, kind, mailbox, {"sign_in": str(sign_in)} if sign_in else {})
+        if device:
+            session = msgspec.structs.replace(session, device=device)
         self._open[session.id] = (session, end)
         self._new.append(session)
         self._due.set()
         return session
+
+    def draft(self, space: int, kind: str, mailbox: int, info: dict[str, str]) -> Session:
+        """A session to be; whoever stores it (``store/devices.py``) hands it to :meth:`adopt`."""
+        now = self._clock.now_ms()
+        return Session(
+            space=space,
+            id=self._mint.mint(),
+            kind=kind,
+            mailbox=mailbox,
+            node=self._mint.node,
+            lease_until=now + LEASE_S * 1000,
+            info=info,
+            created_at=now,
+        )
+
+    def adopt(self, session: Session, end: Callable[[str], None]) -> None:
+        """A socket has opened whose row is stored already; ``end`` as in :meth:`enter`."""
+        self._open[session.id] = (session, end)
+
+    def tell(self, space: int, sessions: Iterable[int]) -> None:
+        """The rows of these sessions say that they must end."""
+        for session in sessions:
+            self._bell.ring(Kick(space=space, session=session))
 
     def leave(self, session: Session) -> None:
         """The socket has closed."""

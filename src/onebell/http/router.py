@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from onebell.errors import StoreUnavailable
 from onebell.http.areas import area_of
 from onebell.http.exchange import Answer, BodyTooLarge, Request, StreamAnswer
+from onebell.http.sockets import SocketHandler
 from onebell.http.uploads import Streamed, body_stream, discard
 
 log = structlog.get_logger()
@@ -20,7 +21,6 @@ Found: TypeAlias = tuple[dict[str, Handler], tuple[str, ...]]
 """Handlers by method, and the raw values of the pattern's places."""
 BodyReader: TypeAlias = Callable[[int], Awaitable[bytes]]
 """Reads a body of at most so many bytes, else raises ``BodyTooLarge``."""
-WebSocketHandler: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _REST = "{*}"
 _ONE = "{}"
@@ -140,7 +140,7 @@ async def _read_up_to(scope: Scope, receive: Receive, limit: int) -> bytes:
 class Router:
     """The ASGI application of the main listener."""
 
-    def __init__(self, endpoints: Mapping[str, Endpoint], websockets: Mapping[str, WebSocketHandler]) -> None:
+    def __init__(self, endpoints: Mapping[str, Endpoint], websockets: Mapping[str, SocketHandler]) -> None:
         """``endpoints`` by area name, ``rest`` among them; ``websockets`` by path, ``/ws/*`` for all below."""
         self._endpoints = dict(endpoints)
         self.tables = {area: PathTable(endpoint.routes()) for area, endpoint in endpoints.items()}

@@ -16,7 +16,8 @@ from onebell.ids import IdMint
 from onebell.store import devices, inbox_changes
 from onebell.store.engine import Database
 from onebell.store.inbox import AnyRow
-from onebell.store.schema import device_position, entry, feed, mailbox, message, public_id
+from onebell.store.schema import account, device_position, entry, feed, mailbox, message, party, public_id
+from onebell.store.upserts import pages
 
 _FOUND = (
     entry.c.seq,
@@ -180,6 +181,33 @@ def acknowledge(conn: Connection, acks: Sequence[Ack], mint: IdMint) -> None:
         inbox_changes.take_in_feed(conn, change, ack.feed, (ack.after, ack.seq), mint)
 
 
+def peers(conn: Connection, space: int, dialect: str, realm: str, me: int, feeds: Sequence[int]) -> dict[int, str]:
+    """The name of the other side of each of these conversations, as far as they are of the realm."""
+    others: dict[int, int] = {}
+    for page in pages(feeds):
+        rows = conn.execute(
+            sa.select(feed.c.id, feed.c.code).where(
+                feed.c.space_id == space, feed.c.id.in_(page), _in_realm(dialect, realm)
+            )
+        )
+        others.update((row.id, _other_of(row.code, me)) for row in rows)
+    names: dict[int, str] = {}
+    for page in pages(sorted(set(others.values()))):
+        parties = sa.select(party.c.id, party.c.name).where(party.c.space_id == space, party.c.id.in_(page))
+        # Of who is no user: "acme/demo/admin".
+        names.update((row.id, row.name.removeprefix(f"{realm}/")) for row in conn.execute(parties))
+        accounts = sa.select(account.c.person_id, account.c.name).where(
+            account.c.space_id == space, account.c.app == realm, account.c.person_id.in_(page)
+        )
+        names.update((row.person_id, row.name) for row in conn.execute(accounts))
+    return {which: names[other] for which, other in others.items() if other in names}
+
+
+def _other_of(code: str, me: int) -> int:
+    one, other = (int(number) for number in code.rsplit(":", 2)[1:])
+    return other if one == me else one
+
+
 def undelivered(conn: Connection, reader: Reader, now: int) -> int:
     """How many messages none of the owner's devices has got yet."""
     statement = (
@@ -242,6 +270,10 @@ class Queues:
     async def acknowledge(self, acks: Sequence[Ack], mint: IdMint) -> None:
         """See :func:`acknowledge`."""
         await self._db.write(lambda conn: acknowledge(conn, acks, mint))
+
+    async def peers(self, space: int, dialect: str, realm: str, me: int, feeds: Sequence[int]) -> dict[int, str]:
+        """See :func:`peers`."""
+        return await self._db.read(lambda conn: peers(conn, space, dialect, realm, me, feeds))
 
     async def undelivered(self, reader: Reader, now: int) -> int:
         """See :func:`undelivered`."""

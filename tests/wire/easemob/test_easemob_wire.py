@@ -52,6 +52,26 @@ async def test_text_is_in_the_inbox_at_once(server: RunningServer) -> None:
     assert not await server.inbox(BOB)
 
 
+async def test_a_command_is_shown_to_nobody(server: RunningServer) -> None:
+    """It is for programs: the inbox passes over its place, live and later (sheet §1.3)."""
+    headers, url = await bearer(server), f"{server.url}/acme/demo/messages/users"
+    token = await server.sign_in(*ALICE)
+    async with server.session.ws_connect(
+        f"{server.url}/api/v1/inbox/ws?after=0", headers={"Authorization": f"Bearer {token}"}
+    ) as socket:
+        for body in ({"type": "cmd", "body": {"action": "go"}}, {"type": "txt", "body": {"msg": "seen"}}):
+            async with server.session.post(url, json={"from": "bob", "to": ["alice"], **body}, headers=headers) as got:
+                assert got.status == 200
+        live = [(await socket.receive_json(timeout=30))["items"][0] for _ in range(2)]
+
+    assert [item["kind"] for item in live] == ["removed", "entry"]
+    assert [item.get("body") for item in await server.inbox(ALICE)] == [None, "seen"]
+    async with server.session.get(
+        f"{server.url}/api/v1/inbox?before=99", headers={"Authorization": f"Bearer {token}"}
+    ) as got:
+        assert [item["body"] for item in (await got.json())["items"]] == ["seen"]
+
+
 async def test_sync_device_shows_in_the_senders_inbox(server: RunningServer) -> None:
     """The sender's own copy is an outgoing entry of the same conversation."""
     message = {"from": "bob", "to": ["alice"], "type": "txt", "body": {"msg": "x"}, "sync_device": True}

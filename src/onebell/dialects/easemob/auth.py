@@ -35,6 +35,7 @@ class Caller:
 
     user: str  # account name; empty = an app token, or nobody's
     is_unknown: bool = False  # no token was shown
+    ends_at: int = 0  # of the token, ms; 0 = never
 
 
 AN_APP = Caller(user="")
@@ -84,7 +85,7 @@ async def caller_of(context: Context, space: int, app: App, header: str) -> Call
     if dynamic is None:
         raise bad_token(CORRUPT_TOKEN)
     await _check_dynamic(context, space, app, dynamic)
-    return Caller(user=dynamic.userId.lower())
+    return Caller(user=dynamic.userId.lower(), ends_at=(dynamic.curTime + dynamic.ttl) * 1000)
 
 
 async def _issued(context: Context, app: App, token: str) -> Caller:
@@ -95,7 +96,7 @@ async def _issued(context: Context, app: App, token: str) -> Caller:
         raise bad_token(CORRUPT_TOKEN)
     if 0 < credential.expires_at <= context.clock.now_ms():
         raise unauthorized(EXPIRED_TOKEN)
-    return Caller(user=str(credential.settings.get("user", "")))
+    return Caller(user=str(credential.settings.get("user", "")), ends_at=credential.expires_at)
 
 
 def _decode_dynamic(token: str) -> _Dynamic | None:

@@ -11,6 +11,7 @@ from onebell.dialects.easemob.callback import SCHEDULE, pack
 from onebell.dialects.easemob.chatfiles import ChatFiles
 from onebell.dialects.easemob.contacts import Contacts
 from onebell.dialects.easemob.messages import Messages
+from onebell.dialects.easemob.msync.sockjs import SockJsPages
 from onebell.dialects.easemob.online import Online
 from onebell.dialects.easemob.tokens import Tokens
 from onebell.dialects.easemob.users import Users
@@ -30,7 +31,7 @@ class Easemob:
         self._context = context
         self._gate = Gate(context)
         parts = (Tokens, Messages, Online, Users, Contacts, ChatFiles)
-        self._parts = tuple(part(context, self._gate) for part in parts)
+        self._parts = (*(part(context, self._gate) for part in parts), SockJsPages())
 
     def routes(self) -> Sequence[Route]:
         """What is built of the area; the last one tells a missing app from a missing path."""

@@ -19,6 +19,7 @@ from onebell.core.model import (
 from onebell.dialects.easemob.app import ACCOUNT_NAME, DIALECT, RESERVED_NAME, App
 from onebell.dialects.easemob.bodies import text_of
 from onebell.dialects.easemob.callback import rules_of
+from onebell.dialects.easemob.conversations import conversations
 from onebell.dialects.easemob.parse import Message
 
 # Names that can never be registered share one party: whatever is written as ``from`` must not make rows.
@@ -99,7 +100,7 @@ async def _sender(context: Context, space: int, app: App, name: str) -> Sender:
 async def _submission(context: Context, space: int, app: App, message: Message, receivers: Receivers) -> Submission:
     sender = await _sender(context, space, app, message.sender)
     ids = list(dict.fromkeys(receivers.parties.values()))
-    feeds = await context.lookups.directs(space, DIALECT, sender.party, ids, app.key) if ids else {}
+    feeds = await conversations(context, space, app, sender.party, ids)
     watched = bool(await rules_of(context.lookups, space, app.key, "post"))
     memory = _memory(app, message)
     if watched:

@@ -107,13 +107,10 @@ class Gate:
         org, name, *places = values
         path = unquote(request.path.decode("latin-1"))
         path = path[len(f"/{org}/{name}") :]
-        for space in await self._context.lookups.spaces():
-            if "\x00" in org + name:
-                break
-            record = await self._context.lookups.record(space.id, DIALECT, APP, f"{org}/{name}")
-            if record is not None:
-                return Visit(request, space.id, msgspec.convert(record.data, App), path, tuple(places), began)
-        raise answer.no_app(org, name, path)
+        found = await app_named(self._context, org, name)
+        if found is None:
+            raise answer.no_app(org, name, path)
+        return Visit(request, *found, path, tuple(places), began)
 
     async def _let_in(self, visit: Visit, path: Path) -> Answer | StreamAnswer:
         visit = replace(visit, caller=await path.check(visit))
@@ -193,6 +190,17 @@ class Gate:
 
     def _duration(self, began: float | None) -> int:
         return 0 if began is None else int((self._context.clock.monotonic() - began) * 1000)
+
+
+async def app_named(context: Context, org: str, name: str) -> tuple[int, App] | None:
+    """An app and its space; None = there is none."""
+    if "\x00" in org + name:
+        return None
+    for space in await context.lookups.spaces():
+        record = await context.lookups.record(space.id, DIALECT, APP, f"{org}/{name}")
+        if record is not None:
+            return space.id, msgspec.convert(record.data, App)
+    return None
 
 
 def not_his(visit: Visit) -> Rejected:

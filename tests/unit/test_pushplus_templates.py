@@ -6,7 +6,7 @@ import re
 import pytest
 
 from onebell.core.model import Format
-from onebell.dialects.pushplus.templates import CANONICAL, Shown, plain_text, show
+from onebell.dialects.pushplus.templates import CANONICAL, Shown, plain_text, show, summary
 
 NOW = 1_587_000_000_000  # 2020-04-16 09:20:00 in Shanghai
 
@@ -26,7 +26,7 @@ METRIC = """{
 def lines(shown: Shown) -> list[str]:
     """What a reader sees, line by line."""
     assert Format.HTML is shown.format
-    text = re.sub(r"<(?:br/|/?h\d|/?ul|/?li)>", "\n", shown.body)
+    text = re.sub(r"<(?:br/|/?h\d|/?ul|/?li|/?p)>", "\n", shown.body)
     return [html.unescape(re.sub(r"<[^<>]*>", "", part)) for part in text.split("\n") if part]
 
 
@@ -186,6 +186,27 @@ def test_pay():
         "订单状态： 支付成功",
     ]
     assert lines(show("pay", '{"amount":3,"name":null,"payWay":""}', NOW)) == ["收款金额： 3"]
+
+
+def test_a_payment_has_a_short_card():
+    """A card shows four of its facts under their own names (docs pay); what is missing is left out there too."""
+    content = '{"amount":"20元","orderNo":"1<2","successTime":"2020-05-06 07:08:09","payWay":"微信","name":"会员"}'
+
+    assert summary(show("pay", content, NOW)) == (
+        "到账金额： 20元 支付方式： 微信 支付时间： 2020-05-06 07:08:09 订单编号： 1<2"
+    )
+    assert summary(show("pay", '{"amount":3}', NOW)) == "到账金额： 3"
+    assert summary(show("pay", '{"name":"会员"}', NOW)) == "商品名称： 会员"
+
+
+def test_elements_of_an_array_are_blocks():
+    """A reader sees where one ends and the next begins."""
+    assert show("json", '[{"a":1,"b":2},3]', NOW).body == "<p>a： 1<br/>b： 2</p><p>3</p>"
+
+
+def test_a_build_without_a_number_has_no_line_of_it():
+    """Nothing is said of what is not known."""
+    assert not any("次构建" in text for text in lines(show("jenkins", '{"buildState":"FAILURE"}', NOW)))
 
 
 def test_route_reports():

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
+from tests.engines import settings_for
 from tests.fakes.http_service import HttpService, Received, answer, http_service
 from tests.fakes.smtp_service import Mail, SmtpService, smtp_service
 from tests.running import running
@@ -14,9 +16,23 @@ from tests.wire.pushplus.support import Client
 
 from onebell import directory
 from onebell.app import SECTIONS
+from onebell.clock import Clock
 from onebell.settings import Settings
 
 HERE = Path(__file__).parent
+
+
+_OK = {"errcode": 0, "errmsg": "ok"}
+_BROKEN = b"out of order"
+_SAID: dict[str, object] = {
+    "/refusing": {"errcode": 40058, "errmsg": "no such thing"},
+    "/broken": _BROKEN,
+    "/cgi-bin/gettoken": _OK | {"access_token": "a-token", "expires_in": 7200},
+    "/open-apis": {"code": 0, "msg": "success"},
+    "/push": {"code": 200, "message": "success", "timestamp": 1},
+    "/trigger": b"Congratulations! You've fired the bell event",
+}
+"""What each provider says when all is well."""
 
 
 class Sink:
@@ -36,12 +52,8 @@ class Sink:
         return [one for one in self._service.received if one.target.startswith(path) and what in one.body.decode()]
 
     async def _answer(self, request: Received, writer: asyncio.StreamWriter) -> None:
-        body: dict[str, object] = {"errcode": 0, "errmsg": "ok"}
-        if request.target.startswith("/refusing"):
-            body = {"errcode": 40058, "errmsg": "no such thing"}
-        elif request.target.startswith("/cgi-bin/gettoken"):
-            body |= {"access_token": "a-token", "expires_in": 7200}
-        await answer(200, body)(request, writer)
+        said = next((said for path, said in _SAID.items() if request.target.startswith(path)), _OK)
+        await answer(500 if said is _BROKEN else 200, said)(request, writer)
 
 
 class Mailbox:
@@ -57,8 +69,15 @@ class Mailbox:
 
 @asynccontextmanager
 async def applied(data: Path, text: str) -> AsyncIterator[Client]:
+    """A caller of a server on SQLite with this directory."""
+    async with serving(Settings(data=str(data)), text) as client:
+        yield client
+
+
+@asynccontextmanager
+async def serving(settings: Settings, text: str, clock: Clock | None = None) -> AsyncIterator[Client]:
     """A caller of a server on a free port with this directory."""
-    async with running(Settings(data=str(data), port=0)) as server:
+    async with running(msgspec.structs.replace(settings, port=0), clock) as server:
         await directory.apply(server.application.context.store, SECTIONS, text, dry_run=False)
         yield Client(server)
 
@@ -90,16 +109,33 @@ def mailbox(_smtp: SmtpService) -> Mailbox:
     return Mailbox(_smtp)
 
 
+_ON_BOTH = {"test_pushplus_acceptance"}
+"""Modules that run on PostgreSQL too in the short run; ``make test-all`` runs all of them there."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test over a server runs on SQLite, and on PostgreSQL where it matters."""
+    if "engine" in metafunc.fixturenames:
+        marks = [pytest.mark.postgres]
+        if metafunc.module.__name__.rpartition(".")[2] not in _ON_BOTH:
+            marks.append(pytest.mark.all)
+        engines = ["sqlite", pytest.param("postgresql", marks=marks)]
+        metafunc.parametrize("engine", engines, scope="module")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(tmp_path_factory, sink: Sink, _smtp: SmtpService) -> AsyncIterator[Client]:
+async def client(
+    engine: str, request: pytest.FixtureRequest, tmp_path_factory, sink: Sink, _smtp: SmtpService
+) -> AsyncIterator[Client]:
     """A caller of a server without limits."""
-    text = directory_text(sink.base, _smtp.port)
-    async with applied(tmp_path_factory.mktemp("pushplus"), text) as caller:
+    settings = settings_for(engine, request, tmp_path_factory.mktemp("pushplus"))
+    async with serving(settings, directory_text(sink.base, _smtp.port)) as caller:
         yield caller
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def strict(tmp_path, sink: Sink) -> AsyncIterator[Client]:
+async def strict(engine: str, request: pytest.FixtureRequest, tmp_path, sink: Sink) -> AsyncIterator[Client]:
     """A caller of a server with the strict profile, nothing counted yet."""
-    async with applied(tmp_path, directory_text(sink.base, limits="strict")) as caller:
+    settings = settings_for(engine, request, tmp_path)
+    async with serving(settings, directory_text(sink.base, limits="strict")) as caller:
         yield caller

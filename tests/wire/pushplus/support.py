@@ -24,7 +24,15 @@ _BY_ROW = {fault.row: fault for fault in Fault}
 
 def filled(text: str) -> str:
     """Placeholders of the golden file replaced."""
-    values = {"UT": UT, "MT": MT, "UTB": UTB, "FB": FB, "soon": int(time.time() * 1000) + 60_000, "t201": "t" * 201}
+    values = {
+        "UT": UT,
+        "MT": MT,
+        "UTB": UTB,
+        "FB": FB,
+        "soon": int(time.time() * 1000) + 60_000,
+        "t201": "t" * 201,
+        "c100001": "文" * 100_001,
+    }
     for name, value in values.items():
         text = text.replace("{" + name + "}", str(value))
     return text
@@ -94,14 +102,14 @@ class Client:
         )
         return json.loads(answer.body)["data"]["accessKey"]
 
-    async def result(self, code: str) -> dict[str, Any]:
-        """``sendMessageResult`` of one of alice's messages once it is finished."""
+    async def result(self, code: str, at_least: int = 2) -> dict[str, Any]:
+        """``sendMessageResult`` of one of alice's messages once its status is so far; 2 and 3 are the end."""
         headers = (("access-key", await self.access_key()),)
 
         async def asked() -> dict[str, Any] | None:
             answer = await self.raw("GET", f"/api/open/message/sendMessageResult?shortCode={code}", headers)
             data = json.loads(answer.body)["data"]
-            return data if data["status"] > 1 else None
+            return data if data["status"] >= at_least else None
 
         return await eventually(asked)
 

@@ -3,7 +3,21 @@
 import json
 
 import pytest
+from tests.wire.pushplus.conftest import directory_text, serving
 from tests.wire.pushplus.support import FB, UTB, eventually
+
+from onebell.clock import SystemClock
+from onebell.settings import Settings
+
+
+class Ahead(SystemClock):
+    """The machine's clock, set ahead."""
+
+    hours = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.hours * 3_600_000
+
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -27,6 +41,60 @@ async def test_a33_short_txt_goes_as_text(client, sink):
     (request,) = await eventually(lambda: sink.about("纯文本一二三"))
 
     assert request.json == {"msgtype": "text", "text": {"content": "标题\n\n纯文本一二三"}}
+
+
+async def test_a34_a_dingtalk_robot_gets_an_action_card(client, sink):
+    """A34: a card whose button opens the page; txt goes as text; "pushplus" stays in both for the robot's keyword."""
+    code = await client.accepted(title="标题", content="消息内容", channel="webhook", webhook="ding")
+    (card,) = await eventually(lambda: sink.about(code, "/robot/send"))
+    await client.accepted(title="标题", content="消息三四", channel="webhook", webhook="ding", template="txt")
+    (text,) = await eventually(lambda: sink.about("消息三四", "/robot/send"))
+
+    assert card.json["msgtype"] == "actionCard"
+    assert card.json["actionCard"] == {
+        "title": "标题",
+        "text": "消息内容",
+        "singleTitle": "查看pushplus消息详情",
+        "singleURL": f"http://onebell.example/shortMessage/{code}",
+    }
+    assert text.json == {"msgtype": "text", "text": {"content": "pushplus消息：\n标题\n\n消息三四"}}
+
+
+async def test_a34_a_feishu_bot_gets_a_post(client, sink):
+    """§5.1 type 3: a post of the summary and a link."""
+    code = await client.accepted(title="标题", content="<b>消息</b>内容", channel="webhook", webhook="lark")
+    (request,) = await eventually(lambda: sink.about(code, "/open-apis/bot"))
+    post = request.json["content"]["post"]["zh_cn"]
+
+    assert (post["title"], post["content"][0]) == ("标题", [{"tag": "text", "text": "消息内容"}])
+    assert post["content"][1][0]["href"] == f"http://onebell.example/shortMessage/{code}"
+
+
+async def test_a35_flows_get_the_short_code(client, sink):
+    """A35: HiFlow gets the document's five keys, IFTTT its three values."""
+    code = await client.accepted(title="标题", content="消息内容", channel="webhook", webhook="flow")
+    (flow,) = await eventually(lambda: sink.about(code, "/flow"))
+    link = f"http://onebell.example/shortMessage/{code}"
+    other = await client.accepted(title="标题", content="消息内容", channel="webhook", webhook="ift")
+    (ift,) = await eventually(lambda: sink.about(other, "/trigger/bell/with/key/k"))
+
+    assert list(flow.json) == ["title", "content", "icon", "url", "shortCode"]
+    assert (flow.json["title"], flow.json["content"], flow.json["url"]) == ("标题", "消息内容", link)
+    assert (flow.json["shortCode"], flow.json["icon"]) == (code, "http://onebell.example/assets/logo.png")
+    assert ift.json == {
+        "value1": "标题",
+        "value2": "消息内容",
+        "value3": f"http://onebell.example/shortMessage/{other}",
+    }
+
+
+async def test_a36_a_request_of_ones_own(client, sink):
+    """A36: the config's header and body, its placeholder filled."""
+    await client.accepted(content="你好三六", channel="webhook", webhook="diy")
+    (request,) = await eventually(lambda: sink.about("你好三六", "/diy"))
+
+    assert (request.method, request.headers["test"]) == ("POST", "test")
+    assert request.body.decode() == "这是消息内容：你好三六"
 
 
 async def test_an_own_webhook_gets_our_body(client, sink):
@@ -95,9 +163,26 @@ async def test_a39_a_refused_webhook_is_told_as_failed(client, sink):
     assert request.json["messageInfo"]["message"]
 
 
+async def test_a39_a_broken_webhook_is_told_as_failed_when_its_time_is_over(tmp_path, sink):
+    """A39: 500 is tried again; when the carrier's time for a message is over it failed, and one callback says so."""
+    clock = Ahead()
+    settings = Settings(data=str(tmp_path), poll_s=0.2)
+    async with serving(settings, directory_text(sink.base), clock) as client:
+        code = await client.accepted(
+            content="broken", channel="webhook", option="brokenFlow", callbackUrl=f"{sink.base}/callback"
+        )
+        await eventually(lambda: sink.about(code, "/broken"))
+        assert (await client.result(code, at_least=1))["status"] == 1
+        clock.hours += 25
+        (request,) = await eventually(lambda: sink.about(code, "/callback"))
+
+    assert request.json["messageInfo"]["sendStatus"] == 3
+    assert request.json["messageInfo"]["message"]
+
+
 async def test_a40_batch(client, sink):
     """A40: one message and one shortCode per channel, in request order."""
-    answer = await client.post("/batchSend", content="c", channel="wechat,webhook,extension", option=",wecom,")
+    answer = await client.post("/batchSend", content="c", channel="wechat,webhook,extension", option=",bark,")
     body = json.loads(answer.body)
 
     assert (body["code"], body["msg"]) == (200, "执行成功")

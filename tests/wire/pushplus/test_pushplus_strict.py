@@ -1,5 +1,7 @@
 """The strict profile: the service's own numbers for a verified user (sheet pushplus §6, A43)."""
 
+import json
+
 import pytest
 from tests.wire.pushplus.support import OK, UT, refusal
 
@@ -47,6 +49,33 @@ async def test_a_days_quota_sticks(strict):
     assert (await strict.post(content="c")).body.decode() == refusal("E4")
     assert (await strict.post()).body.decode() == refusal("E4")
     assert (await strict.post(content="c", channel="nope")).body.decode() == refusal("E9")
+
+
+async def test_a_batch_is_counted_by_channel(strict):
+    """§1.4: N channels are N counted requests, also of a refused batch; what is over tells so in its element."""
+    for _ in range(100):
+        assert (await strict.post("/batchSend", channel="mail,mail")).body.decode() == refusal("E6")
+    answer = await strict.post("/batchSend", content="c", channel="mail,extension")
+    over, accepted = json.loads(answer.body)["data"]
+
+    assert (over["code"], over["message"], over["shortCode"]) == (900, "请求次数过多,减少请求后2天恢复正常", None)
+    assert accepted["code"] == 200
+
+
+async def test_the_account_is_checked_in_its_order(strict):
+    """E3 before E4 before E5: not verified, over the quota, switched off."""
+    context = strict.server.application.context
+    alice = await context.lookups.credential("pushplus", "user", UT)
+    account = await context.lookups.record(alice.space, "pushplus", "account", "account", alice.owner)
+    for _ in range(200):
+        await strict.post(channel="mail")
+    answers = []
+    for data in ({"is_send": 0, "verified": False}, {"is_send": 0}):
+        await context.store.records.set_data(alice.space, account.id, data)
+        answers.append((await strict.post(content="c", channel="mail")).body.decode())
+
+    assert answers == [refusal("E3"), refusal("E4")]
+    assert (await strict.post(content="c", channel="app")).body.decode() == refusal("E5")
 
 
 async def test_sending_switched_off(strict):

@@ -75,6 +75,7 @@ def _content(plan: Plan, shown: templates.Shown, kept: Kept) -> Content:
         body=kept.body,
         body_file=kept.body_file,
         format=shown.format,
+        summary=shown.card,
         url=shown.url,
         icon=plan.asked.icon,
         data=_reader_data(plan),
@@ -106,7 +107,7 @@ def _card(plan: Plan, shown: templates.Shown, content: Content, code: str) -> na
     return native.Card(
         title=content.title,
         content=plan.asked.content,
-        summary=templates.plain_text(shown, templates.SUMMARY_CHARS),
+        summary=templates.summary(shown),
         link=f"{base}/shortMessage/{code}",
         short_code=code,
         logo=plan.asked.icon or base + _LOGO,

@@ -97,21 +97,20 @@ class Senders:
         record = await self._lookups.record(sender.space.id, NAME, "default", key, sender.person.id)
         return msgspec.convert(record.data, Default) if record else Default()
 
-    def check_account(self, sender: SenderInfo) -> None:
-        """Raises: Rejected (E3, E5)."""
+    async def is_within_day(self, sender: SenderInfo, channel: str) -> bool:
+        """Count a request with a valid token; false once its channel's quota of the day is used up."""
+        name = channel.strip().lower()
+        return await self._counters.is_within_day(sender.space.id, sender.person.id, sender.profile, name)
+
+    def check_verified(self, sender: SenderInfo) -> None:
+        """Raises: Rejected (E3)."""
         if sender.profile.verified_only and not sender.account.get("verified", True):
             raise Rejected(Fault.NOT_VERIFIED)
+
+    def check_sending(self, sender: SenderInfo) -> None:
+        """Raises: Rejected (E5)."""
         if not sender.account.get("is_send", True):
             raise Rejected(Fault.SENDING_OFF)
-
-    async def count(self, sender: SenderInfo, channel: str) -> None:
-        """Count a request with a valid token.
-
-        Raises:
-            Rejected: E4.
-        """
-        if not await self._counters.is_within_day(sender.space.id, sender.person.id, sender.profile, channel):
-            raise Rejected(Fault.QUOTA)
 
     def _is_valid(self, credential: Credential) -> bool:
         is_over = 0 < credential.expires_at <= self._clock.now_ms()

@@ -56,13 +56,17 @@ class Sending:
         """
         sender = await self._senders.identify(fields.token, address)
         pairs = parse.batch_channels(fields)
-        self._senders.check_account(sender)
+        within = [await self._senders.is_within_day(sender, channel) for channel, _ in pairs]
+        self._senders.check_verified(sender)
+        self._senders.check_sending(sender)
         asked = parse.asked(fields, sender.profile)
-        return [await self._one_of_batch(sender, asked, name, code) for name, code in pairs]
+        return [
+            await self._one_of_batch(sender, asked, channel, code) if is_within else batch_rejected(_OVER, channel)
+            for (channel, code), is_within in zip(pairs, within, strict=True)
+        ]
 
     async def _one_of_batch(self, sender: SenderInfo, asked: Asked, channel: str, code: str) -> BatchItem:
         try:
-            await self._senders.count(sender, channel.lower())
             return batch_accepted(await self._store(sender, asked, channel, code), channel)
         except Rejected as why:
             return batch_rejected(why, channel)
@@ -70,14 +74,11 @@ class Sending:
             return batch_rejected(Rejected(Fault.UNEXPECTED), channel)
 
     async def _admit(self, sender: SenderInfo, channel: str) -> None:
-        over: Rejected | None = None
-        try:
-            await self._senders.count(sender, channel.strip().lower())
-        except Rejected as why:
-            over = why
-        self._senders.check_account(sender)
-        if over is not None:
-            raise over
+        is_within = await self._senders.is_within_day(sender, channel)
+        self._senders.check_verified(sender)
+        if not is_within:
+            raise _OVER
+        self._senders.check_sending(sender)
 
     async def _store(self, sender: SenderInfo, asked: Asked, channel_name: str, code: str) -> str:
         way = await self._way(sender, parse.channel_of(channel_name), code)
@@ -107,7 +108,8 @@ class Sending:
         else:
             account = await self._lookups.carrier(sender.space.id, str(sender.site.get("default_mail", "")))
         if account is None:
-            raise Rejected(Fault.CODE_UNKNOWN)
+            # Without a code it is the site's own mailer that is missing.
+            raise Rejected(Fault.CODE_UNKNOWN if code else Fault.CODE_ABSENT)
         return Way(channel=channel, account=account)
 
     async def _configured(self, sender: SenderInfo, channel: Channel, code: str) -> CarrierAccount | None:
@@ -175,6 +177,7 @@ class Sending:
 
 _REFUSING = (NAME, "refusing")
 """Where a space's shelf keeps who refuses; dialects share the shelf."""
+_OVER = Rejected(Fault.QUOTA)
 _REFUSALS = {Reason.GUARD_EXHAUSTED: Fault.QUOTA, Reason.VETOED: Fault.UNEXPECTED}
 
 

@@ -35,6 +35,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     format: Format
     title: str = ""  # the template's own, when the sender gave none
     url: str = ""  # what a click opens, where the template knows
+    card: str = ""  # its words on a card, where they are not the beginning of the page
 
 
 Template = Callable[[str, int], Shown]
@@ -44,6 +45,11 @@ Template = Callable[[str, int], Shown]
 def show(template: str, content: str, now_ms: int) -> Shown:
     """A content by its template; ``template`` is canonical."""
     return _TEMPLATES[template](content, now_ms)
+
+
+def summary(shown: Shown) -> str:
+    """The words of a card: the template's own, else the first that a reader sees."""
+    return shown.card[:SUMMARY_CHARS] or plain_text(shown, SUMMARY_CHARS)
 
 
 def plain_text(shown: Shown, chars: int) -> str:
@@ -73,9 +79,9 @@ def _markdown(content: str, _now_ms: int) -> Shown:
 
 def _json(content: str, now_ms: int) -> Shown:
     document = parse(content)
-    if not isinstance(document, dict | list):
-        return _txt(content, now_ms)
-    return _page(blocks(document))
+    if isinstance(document, list):
+        return Shown(body="".join(f"<p>{block}</p>" for block in blocks(document)), format=Format.HTML)
+    return _page(blocks(document)) if isinstance(document, dict) else _txt(content, now_ms)
 
 
 def parse(content: str) -> Any:
@@ -143,9 +149,13 @@ def _page(lines: list[str], *, heading: str = "", title: str = "", url: str = ""
     return Shown(body=head + "<br/>".join(lines), format=Format.HTML, title=title, url=url)
 
 
-def _fields(document: dict[str, Any], labels: tuple[tuple[str, str], ...]) -> list[str]:
+def _texts(document: dict[str, Any], labels: tuple[tuple[str, str], ...]) -> list[str]:
     pairs = ((label, document.get(name)) for label, name in labels)
-    return [line(label, _raw(value)) for label, value in pairs if value not in (None, "")]
+    return [f"{label}： {_raw(value)}" for label, value in pairs if value not in (None, "")]
+
+
+def _fields(document: dict[str, Any], labels: tuple[tuple[str, str], ...]) -> list[str]:
+    return [escape(text) for text in _texts(document, labels)]
 
 
 # ---------------------------------------------------------------- cloudMonitor
@@ -215,6 +225,12 @@ _PAY_LABELS = (
     ("支付方式", "payWay"),
     ("订单状态", "payState"),
 )
+_PAY_CARD_LABELS = (
+    ("到账金额", "amount"),
+    ("支付方式", "payWay"),
+    ("支付时间", "successTime"),
+    ("订单编号", "orderNo"),
+)
 _JENKINS_NAMES = frozenset({"buildState", "projectName", "buildNumber"})
 
 
@@ -223,9 +239,10 @@ def _jenkins(content: str, now_ms: int) -> Shown:
     if not isinstance(build, dict) or not _JENKINS_NAMES & build.keys():
         return _json(content, now_ms)
     log_url = _raw(build.get("buildLogUrl") or "")
+    number = _raw(build.get("buildNumber") or "").replace("#", "")
     lines = [
         *_fields(build, (("项目名称", "projectName"),)),
-        line("构建类型", f"{_raw(build.get('buildNumber', '')).replace('#', '')}次构建"),
+        *([line("构建类型", f"{number}次构建")] if number else []),
         f"构建状态： {_build_state(_raw(build.get('buildState', '')))}",
         line("时间", shanghai_text(now_ms)),
         *_fields(build, (("构建人", "buildUser"),)),
@@ -246,7 +263,9 @@ def _build_state(state: str) -> str:
 def _pay(content: str, now_ms: int) -> Shown:
     order = parse(content)
     lines = _fields(order, _PAY_LABELS) if isinstance(order, dict) else []
-    return _page(lines) if lines else _json(content, now_ms)
+    if not lines:
+        return _json(content, now_ms)
+    return msgspec.structs.replace(_page(lines), card=" ".join(_texts(order, _PAY_CARD_LABELS)))
 
 
 def _route(content: str, now_ms: int) -> Shown:

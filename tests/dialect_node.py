@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from tests.fakes.account_checks import account_checks
 from tests.fakes.clock import MovedClock
 
 from onebell.core.accept import Accept
@@ -170,6 +171,7 @@ async def dialect_node(database: Database, data: Path) -> AsyncIterator[DialectN
         files=open_files(settings, database, mint, clock),
         scripts=ScriptPool(),
         pictures=PictureWorkers(),
+        accounts=account_checks(clock),
         accept=Accept(writer, lookups, clock, mint),
     )
     try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from tests.fakes.account_checks import account_checks
 
 from onebell.api.callers import Callers
 from onebell.api.endpoint import NativeApi
@@ -173,6 +174,7 @@ async def native_server(settings: Settings, web: Path, *, apply: bool = True) ->
         files=open_files(settings, database, mint, clock),
         scripts=ScriptPool(),
         pictures=PictureWorkers(),
+        accounts=account_checks(clock),
         accept=Accept(BatchWriter(database, clock, mint, bell), lookups, clock, mint),
     )
     callers = Callers(context)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from tests.fakes.account_checks import account_checks
 
 from onebell import directory
 from onebell.core.accept import Accept
@@ -71,6 +72,7 @@ def context_over(store: Store, settings: Settings, lookups: CachedLookups) -> Co
         files=open_files(settings, store.db, mint, changes.clock),
         scripts=ScriptPool(),
         pictures=PictureWorkers(),
+        accounts=account_checks(changes.clock),
         accept=Accept(writer, lookups, changes.clock, mint),
     )
 

@@ -131,6 +131,7 @@ class Application:
             files=open_files(settings, database, mint, clock),
             scripts=scripts,
             pictures=PictureWorkers(),
+            accounts=self.carriers,
             accept=Accept(BatchWriter(database, clock, mint, bell), self._lookups, clock, mint),
         )
         self.tools = Tools(sections=SECTIONS, carriers=self.carriers)

@@ -31,6 +31,10 @@ class InvalidInput(OnebellError):
         self.field = field
 
 
+class OutOfReach(InvalidInput):
+    """An address that whoever gave it may not make this server go to."""
+
+
 class Reason(Enum):
     """Why the core refuses a submission. A dialect's answer table maps each to its own code and text."""
 

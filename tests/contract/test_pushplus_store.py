@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.rows import SPACE, Rows
 
+from onebell.core.drafts import AccountDraft, RecordDraft
 from onebell.core.model import Content, Part
 from onebell.core.sent import SentFilter
 from onebell.errors import Conflict, NotFound
@@ -71,6 +72,76 @@ async def test_a_message_token_is_edited_and_revoked_by_its_owner(store: Store, 
     await store.pushplus.revoke_token(space, ALICE, made.id)
     assert await lookups.credential("pushplus", "message", TOKEN) is None
     assert await lookups.records(space, "pushplus", "default", ALICE) == []
+
+
+def _config(code: str, carrier: str) -> RecordDraft:
+    return RecordDraft(key=code, data={"carrier": carrier}, secrets={"url": "https://x.example/KEY"})
+
+
+def _account(carrier: str, kind: str = "hiflow") -> AccountDraft:
+    fields = {"url": "https://x.example/KEY", "group": "g"}
+    return AccountDraft(code=carrier, kind=kind, name="n", fields=fields, secret=frozenset({"url"}))
+
+
+async def test_a_config_and_its_account_come_and_go_together(store: Store, space: int, lookups: CachedLookups):
+    """Made, changed in place and removed in one transaction each; a code that is taken leaves no account behind."""
+    which = await store.pushplus.add_config(space, ALICE, _config("flow", "a-1"), _account("a-1"))
+    made = await lookups.record(space, "pushplus", "webhook", "flow", ALICE)
+    account = await lookups.carrier(space, "a-1")
+    assert made is not None
+    assert account is not None
+    assert (made.id, made.secrets) == (which, {"url": "https://x.example/KEY"})
+    assert (account.fields["url"], account.owner, account.is_foreign) == ("https://x.example/KEY", ALICE, True)
+    with pytest.raises(Conflict):
+        await store.pushplus.add_config(space, ALICE, _config("flow", "a-2"), _account("a-2"))
+    assert await lookups.carrier(space, "a-2") is None
+
+    await store.pushplus.edit_config(space, made, _config("bot", "a-1"), _account("a-1", "wecom_bot"))
+    edited = await lookups.record(space, "pushplus", "webhook", "bot", ALICE)
+    changed = await lookups.carrier(space, "a-1")
+    assert edited is not None
+    assert changed is not None
+    assert (changed.id, changed.kind) == (account.id, "wecom_bot")
+
+    await store.pushplus.drop_config(space, edited)
+    assert await lookups.carrier(space, "a-1") is None
+    with pytest.raises(NotFound):
+        await store.pushplus.drop_config(space, edited)
+
+
+async def test_an_operators_account_is_left_alone(store: Store, space: int, lookups: CachedLookups):
+    """A config that named it gets an account of its own when it is edited; removing the config does not remove it."""
+    await store.carrier_accounts.create(space, "shared", "hiflow", {"url": "https://op.example"}, {"url"}, owner=ALICE)
+    await store.records.create(space, "pushplus", "webhook", "flow", owner=ALICE, data={"carrier": "shared"})
+    old = await lookups.record(space, "pushplus", "webhook", "flow", ALICE)
+    assert old is not None
+    await store.pushplus.edit_config(space, old, _config("flow", "own"), _account("own"))
+    shared, own = await lookups.carrier(space, "shared"), await lookups.carrier(space, "own")
+    assert shared is not None
+    assert own is not None
+    assert (shared.fields["url"], shared.is_foreign, own.is_foreign) == ("https://op.example", False, True)
+
+    new = await lookups.record(space, "pushplus", "webhook", "flow", ALICE)
+    assert new is not None
+    await store.pushplus.edit_config(space, new, _config("flow", "shared"), None)
+    assert await lookups.carrier(space, "own") is None
+    again = await lookups.record(space, "pushplus", "webhook", "flow", ALICE)
+    assert again is not None
+    await store.pushplus.drop_config(space, again)
+    assert await lookups.carrier(space, "shared") == shared
+
+
+async def test_a_foreign_account_knows_what_its_space_allows(store: Store, space: int, lookups: CachedLookups):
+    """The origins are read with the account, so a change of the space's list is seen with the next message."""
+    await store.pushplus.add_config(space, ALICE, _config("flow", "a-1"), _account("a-1"))
+    await store.carrier_accounts.create(space, "shared", "hiflow", {"url": "https://op.example"}, {"url"})
+    allowed = schema.space.update().where(schema.space.c.id == space).values(allow_callbacks=b'["http://in.example"]')
+    await store.changes.write(space, lambda connection: connection.execute(allowed).rowcount)
+    own, shared = await lookups.carrier(space, "a-1"), await lookups.carrier(space, "shared")
+
+    assert own is not None
+    assert shared is not None
+    assert (own.allow_origins, shared.allow_origins) == (("http://in.example",), ())
 
 
 @pytest.fixture

@@ -120,6 +120,7 @@ def context_of(store: Store, rows: Rows, bell: HeardBell | None = None, **settin
         files=unused,
         scripts=unused,
         pictures=unused,
+        accounts=unused,
         accept=unused,
     )
 

@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 from onebell.carriers.address_gate import (
     AddressForbidden,
     is_public,
+    of_account,
     operator,
     read_url,
     require_address,
     require_port,
+    require_reachable,
     strict,
 )
 from onebell.carriers.own_addresses import OwnAddresses
+from onebell.core.directory import CarrierAccount
 
 CORPUS = tomllib.loads((Path(__file__).parents[1] / "corpus/ssrf.toml").read_text())
 PORT = 9099
@@ -166,3 +169,45 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert read.host.isascii()
         assert read.target.isascii()
         assert not any(char.isspace() for char in read.target)
+
+
+def _account(*, is_foreign: bool) -> CarrierAccount:
+    return CarrierAccount(
+        id=1,
+        space=1,
+        code="c",
+        kind="webhook",
+        name="",
+        fields={},
+        allow_networks=("10.0.0.0/8",),
+        owner=5,
+        enabled=True,
+        stopped_why="",
+        is_foreign=is_foreign,
+        allow_origins=("http://192.168.1.1:8000",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "operators", "foreign"),
+    [
+        ("https://example.com/hook", True, True),
+        ("http://10.1.2.3/hook", True, False),
+        ("http://192.168.1.1:8000/hook", False, True),
+        ("http://192.168.1.1:8001/hook", False, False),
+        ("http://169.254.169.254/latest", False, False),
+        ("http://example.com:6379/", True, False),
+        ("ftp://example.com/", False, False),
+    ],
+)
+def test_an_account_goes_as_far_as_who_made_it_may(url: str, operators: bool, foreign: bool) -> None:
+    """The operator's reaches his networks and any port; a user's own the space's origins and web ports."""
+
+    def reaches(account: CarrierAccount) -> bool:
+        try:
+            require_reachable(url, of_account(account))
+        except AddressForbidden:
+            return False
+        return True
+
+    assert (reaches(_account(is_foreign=False)), reaches(_account(is_foreign=True))) == (operators, foreign)

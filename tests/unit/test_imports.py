@@ -80,6 +80,24 @@ def test_siblings_never_import_each_other(area: str) -> None:
     assert broken == []
 
 
+def test_carriers_go_only_where_their_account_may() -> None:
+    """A carrier asks ``address_gate.of_account``: an account of an API's user must not reach what an operator's may."""
+    gate = SOURCE / "carriers" / "address_gate.py"
+    broken = [
+        str(path.relative_to(SOURCE))
+        for path in (SOURCE / "carriers").rglob("*.py")
+        if path != gate and "operator" in set(_names_imported(path))
+    ]
+
+    assert broken == []
+
+
+def _names_imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names)
+
+
 def test_leaves_know_nothing() -> None:
     """A leaf module imports nothing of onebell but other leaves."""
     broken = [

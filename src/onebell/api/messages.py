@@ -116,7 +116,7 @@ class MessagesApi:
             sender=sender,
             credential=caller.credential,
             audience=await self._audience(caller.space, sender, body),
-            parts=(Part(content=_content(body), carriers=await self._carriers(caller.space, body)),),
+            parts=(Part(content=_content(body), carriers=await self._carriers(caller, body)),),
             severity=Severity[body.severity.upper()],
             idempotency=_key(call, body),
         )
@@ -176,9 +176,11 @@ class MessagesApi:
                 assert known is not None, "it conflicted because it exists"
         return known.id
 
-    async def _carriers(self, space: int, body: NewMessage) -> tuple[str, ...]:
+    async def _carriers(self, caller: Caller, body: NewMessage) -> tuple[str, ...]:
         for code in body.carriers:
-            if code != "inbox" and await self._context.lookups.carrier(space, code) is None:
+            account = await self._context.lookups.carrier(caller.space, code)
+            is_anothers = account is not None and account.is_foreign and account.owner != caller.person
+            if code != "inbox" and (account is None or is_anothers):
                 raise invalid("carriers", f"there is no carrier {code}")
         return tuple(dict.fromkeys(body.carriers))
 

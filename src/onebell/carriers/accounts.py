@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable
 
 from onebell.carriers import registry
+from onebell.carriers.address_gate import AddressForbidden, of_account, require_reachable
 from onebell.carriers.base import Carrier
-from onebell.carriers.manifest import AddressKind
+from onebell.carriers.manifest import AddressKind, FieldType
 from onebell.carriers.tools import CarrierTools
 from onebell.core.directory import CarrierAccount
 from onebell.core.fit import Limits
-from onebell.errors import NotFound
+from onebell.errors import NotFound, OutOfReach
 
 RETIRED_S = 60.0
 """An account's old carrier is closed this long after its configuration changed: calls under way have ended then."""
@@ -54,6 +55,21 @@ class Accounts:
         await self._close_retired(self._tools.clock.monotonic())
         return carrier
 
+    def secret_fields(self, account: CarrierAccount) -> frozenset[str]:
+        """The names of an account's secret fields, after a look at all of them; nothing is opened or asked.
+
+        Raises:
+            InvalidInput: the fields do not fit the manifest.
+            OutOfReach: one names an address that this account may not reach.
+            NotFound: no carrier of this kind is built in.
+        """
+        self._build(account, self._tools)
+        manifest = registry.manifest(account.kind)
+        for field in manifest.fields:
+            if field.type is FieldType.URL and account.fields.get(field.name):
+                _check_reachable(account, field.name)
+        return manifest.secret_fields
+
     async def close(self) -> None:
         """Close all carriers."""
         for _, carrier in self._open.values():
@@ -90,5 +106,16 @@ class Accounts:
         return "" if address is AddressKind.OWN else address.value
 
 
+def _check_reachable(account: CarrierAccount, name: str) -> None:
+    try:
+        require_reachable(account.fields[name], of_account(account))
+    except AddressForbidden as error:
+        raise OutOfReach(f"{name}: {error}", name) from None
+
+
 def _same(one: CarrierAccount, other: CarrierAccount) -> bool:
-    return (one.kind, one.fields, one.allow_networks) == (other.kind, other.fields, other.allow_networks)
+    return _configuration(one) == _configuration(other)
+
+
+def _configuration(account: CarrierAccount) -> tuple[object, ...]:
+    return account.kind, account.fields, account.allow_networks, account.is_foreign, account.allow_origins

@@ -13,6 +13,7 @@ import idna
 import msgspec
 
 from onebell.carriers.ports import REFUSED_PORTS
+from onebell.core.directory import CarrierAccount
 from onebell.errors import OnebellError
 
 IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -87,6 +88,15 @@ def operator(allow_networks: Sequence[str] = ()) -> Policy:
         ValueError: not a network in CIDR notation.
     """
     return Policy(networks=tuple(ipaddress.ip_network(text, strict=False) for text in allow_networks))
+
+
+def of_account(account: CarrierAccount) -> Policy:
+    """Where a carrier account may go: as far as whoever configured it may send it.
+
+    Raises:
+        ValueError: the operator allows something that is not a network in CIDR notation.
+    """
+    return strict(account.allow_origins) if account.is_foreign else operator(account.allow_networks)
 
 
 def origin_of(url: str) -> str:
@@ -206,6 +216,18 @@ def require_port(destination: Destination, policy: Policy) -> None:
         return
     if destination.port in REFUSED_PORTS:
         raise AddressForbidden(f"port {destination.port} belongs to another service")
+
+
+def require_reachable(url: str, policy: Policy) -> None:
+    """Refuse a URL that the gate would refuse whatever its name resolves to.
+
+    Raises:
+        AddressForbidden: not a URL, a port of another service, or an address that the policy does not reach.
+    """
+    destination = read_url(url)
+    require_port(destination, policy)
+    if destination.address is not None:
+        require_address(destination.origin, destination.address, policy)
 
 
 def require_address(origin: str, address: IpAddress, policy: Policy) -> None:

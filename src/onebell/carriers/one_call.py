@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from onebell.carriers import http_answers
-from onebell.carriers.address_gate import operator
+from onebell.carriers.address_gate import of_account
 from onebell.carriers.base import Batch
 from onebell.carriers.hiding import without_secrets
 from onebell.carriers.outbound import HttpAnswer
@@ -48,7 +48,7 @@ class OneCall:
         self._tools = tools
         self._ask = ask
         self._read = read
-        self._policy = operator(account.allow_networks)
+        self._policy = of_account(account)
 
     async def open(self) -> None:
         """Connections are kept by the outbound client."""

@@ -233,6 +233,20 @@ class Scripts(Protocol):
         ...
 
 
+class AccountChecks(Protocol):
+    """What an API asks before it keeps a carrier account that its caller configures (``carriers/accounts.py``)."""
+
+    def secret_fields(self, account: CarrierAccount) -> frozenset[str]:
+        """The names of the fields that are kept encrypted.
+
+        Raises:
+            InvalidInput: the fields do not fit the kind.
+            OutOfReach: one names an address that this account may not reach.
+            NotFound: no carrier of this kind is built in.
+        """
+        ...
+
+
 class Acceptor(Protocol):
     """The only door in (``core/accept.py``)."""
 
@@ -263,4 +277,5 @@ class Context:
     files: Files
     scripts: Scripts
     pictures: Pictures
+    accounts: AccountChecks
     accept: Acceptor

@@ -107,6 +107,8 @@ class CarrierAccount(msgspec.Struct, frozen=True, kw_only=True):
     owner: int
     enabled: bool
     stopped_why: str
+    is_foreign: bool = False  # made through an API by somebody who is not the operator; its owner's alone
+    allow_origins: tuple[str, ...] = ()  # what a foreign account may reach beside public addresses
 
     def __repr__(self) -> str:
         """Without what is secret."""

@@ -12,6 +12,7 @@ from onebell.store.changes import Changes, Origin
 from onebell.store.packed import pack, unpack_object, unpack_texts
 from onebell.store.records import seal_object, unseal_object
 from onebell.store.schema import carrier_account
+from onebell.store.schema import space as spaces
 from onebell.vault import ServerVault
 
 
@@ -26,6 +27,7 @@ class NewCarrierAccount(msgspec.Struct, frozen=True, kw_only=True):
     secrets: dict[str, Any] = {}
     allow_networks: tuple[str, ...] = ()
     owner: int = 0
+    is_foreign: bool = False
     origin: str = Origin.API.value
 
     def __repr__(self) -> str:
@@ -67,13 +69,17 @@ def by_id(connection: sa.Connection, vault: ServerVault, space: int, which: int)
 def _where(
     connection: sa.Connection, vault: ServerVault, space: int, condition: sa.ColumnElement[bool]
 ) -> list[CarrierAccount]:
-    statement = sa.select(carrier_account).where(carrier_account.c.space_id == space, condition)
+    statement = (
+        sa.select(carrier_account, spaces.c.allow_callbacks)
+        .join(spaces, spaces.c.id == carrier_account.c.space_id)
+        .where(carrier_account.c.space_id == space, condition)
+    )
     rows = connection.execute(statement.order_by(carrier_account.c.id)).mappings()
     return [read_row(row, vault) for row in rows]
 
 
 def read_row(row: sa.RowMapping, vault: ServerVault) -> CarrierAccount:
-    """A row of ``carrier_account`` with its secrets in clear."""
+    """A row of ``carrier_account``, with its space's ``allow_callbacks`` and its secrets in clear."""
     return CarrierAccount(
         id=row["id"],
         space=row["space_id"],
@@ -85,6 +91,8 @@ def read_row(row: sa.RowMapping, vault: ServerVault) -> CarrierAccount:
         owner=row["owner_id"],
         enabled=bool(row["enabled"]),
         stopped_why=row["stopped_why"],
+        is_foreign=bool(row["is_foreign"]),
+        allow_origins=unpack_texts(row["allow_callbacks"]) if row["is_foreign"] else (),
     )
 
 
@@ -101,6 +109,7 @@ def insert(connection: sa.Connection, vault: ServerVault, space: int, new: NewCa
             secrets=seal_object(vault, new.secrets),
             allow_networks=pack(new.allow_networks),
             owner_id=new.owner,
+            is_foreign=int(new.is_foreign),
             origin=new.origin,
             created_at=now_ms,
             updated_at=now_ms,
@@ -120,6 +129,12 @@ def remove(connection: sa.Connection, space: int, ids: Sequence[int]) -> None:
     connection.execute(
         sa.delete(carrier_account).where(carrier_account.c.space_id == space, carrier_account.c.id.in_(ids))
     )
+
+
+def remove_of_owner(connection: sa.Connection, space: int, owner: int) -> None:
+    """Remove what a person made for himself."""
+    mine = (carrier_account.c.space_id == space, carrier_account.c.owner_id == owner)
+    connection.execute(sa.delete(carrier_account).where(*mine, carrier_account.c.is_foreign == 1))
 
 
 class CarrierAccounts:

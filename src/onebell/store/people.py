@@ -11,7 +11,7 @@ from onebell.core.model import PartyKind
 from onebell.core.presence import REMOVED, SOCKETS
 from onebell.errors import Conflict, InvalidInput, NotFound
 from onebell.ids import UID
-from onebell.store import blocks, credentials, feeds, records
+from onebell.store import blocks, carrier_accounts, credentials, feeds, records
 from onebell.store.changes import Changes, Origin
 from onebell.store.packed import pack
 from onebell.store.schema import address, mailbox, member, party, person, session
@@ -207,9 +207,11 @@ def mark_edited(connection: sa.Connection, space: int, who: int) -> None:
 
 
 def remove(connection: sa.Connection, space: int, who: int) -> None:
-    """Remove a person with his credentials, records, feeds, memberships and sign-ins; his messages stay."""
+    """Remove a person with his credentials, records, feeds, memberships, sign-ins and what he
+    configured for himself; his messages stay."""
     credentials.remove_of_owner(connection, space, who)
     records.remove_of_owner(connection, space, who)
+    carrier_accounts.remove_of_owner(connection, space, who)
     feeds.remove_of_owner(connection, space, who)
     blocks.remove_of(connection, space, who)
     connection.execute(sa.delete(member).where(member.c.space_id == space, member.c.party_id == who))

@@ -2,12 +2,18 @@
 
 import sqlalchemy as sa
 
+from onebell.core.directory import Record
+from onebell.core.drafts import AccountDraft, RecordDraft
 from onebell.core.sent import SentFilter, SentMessage
 from onebell.errors import NotFound
-from onebell.store import credentials, pushplus_lists
+from onebell.store import carrier_accounts, credentials, pushplus_lists, records
+from onebell.store.carrier_accounts import NewCarrierAccount, split_secrets
 from onebell.store.changes import Changes
 from onebell.store.credentials import NewCredential
-from onebell.store.schema import credential, record
+from onebell.store.packed import pack
+from onebell.store.records import NewRecord
+from onebell.store.schema import carrier_account, credential, record
+from onebell.vault import ServerVault
 
 _DIALECT = "pushplus"
 _ACCESS = "access"
@@ -56,6 +62,67 @@ class PushPlusStore:
 
         await self._changes.write(space, work)
 
+    async def add_config(self, space: int, owner: int, config: RecordDraft, account: AccountDraft | None) -> int:
+        """Make a config code, and the carrier account it names where that is new; its id. Raises ``Conflict``."""
+        vault, now_ms = self._changes.vault, self._changes.clock.now_ms()
+        new = NewRecord(
+            id=self._changes.mint.mint(),
+            dialect=_DIALECT,
+            kind="webhook",
+            key=config.key,
+            owner=owner,
+            data=config.data,
+            secrets=config.secrets,
+        )
+
+        def work(connection: sa.Connection) -> None:
+            records.insert(connection, vault, space, new, now_ms)
+            if account is not None:
+                carrier_accounts.insert(connection, vault, space, self._own(owner, account), now_ms)
+
+        await self._changes.write(space, work)
+        return new.id
+
+    async def edit_config(self, space: int, old: Record, config: RecordDraft, account: AccountDraft | None) -> None:
+        """Write a config code anew. The account that it named and its owner made is changed in place, so that what
+        waits there still goes out; it goes when the config names another. Raises ``NotFound``, ``Conflict``."""
+        vault, now_ms = self._changes.vault, self._changes.clock.now_ms()
+        mine = _own_account(space, old.owner, str(old.data.get("carrier", "")))
+
+        def work(connection: sa.Connection) -> None:
+            records.rewrite(connection, space, old.owner, old.id, config.key, config.data, now_ms)
+            records.update(connection, space, old.id, now_ms, secrets=records.seal_object(vault, config.secrets))
+            if account is None:
+                is_left = carrier_account.c.code != str(config.data.get("carrier", ""))
+                connection.execute(sa.delete(carrier_account).where(mine, is_left))
+            elif not connection.execute(_changed(vault, mine, account, now_ms)).rowcount:
+                carrier_accounts.insert(connection, vault, space, self._own(old.owner, account), now_ms)
+
+        await self._changes.write(space, work)
+
+    def _own(self, owner: int, account: AccountDraft) -> NewCarrierAccount:
+        plain, hidden = split_secrets(account.fields, account.secret)
+        return NewCarrierAccount(
+            id=self._changes.mint.mint(),
+            code=account.code,
+            kind=account.kind,
+            name=account.name,
+            fields=plain,
+            secrets=hidden,
+            owner=owner,
+            is_foreign=True,
+        )
+
+    async def drop_config(self, space: int, old: Record) -> None:
+        """Remove a config code, and the account that its owner made for it. Raises ``NotFound``."""
+
+        def work(connection: sa.Connection) -> None:
+            records.discard(connection, space, old.owner, old.id)
+            mine = _own_account(space, old.owner, str(old.data.get("carrier", "")))
+            connection.execute(sa.delete(carrier_account).where(mine))
+
+        await self._changes.write(space, work)
+
     async def edit_token(self, space: int, owner: int, which: int, *, name: str, expires_at: int) -> None:
         """Another name and end of a message token. Raises ``NotFound``."""
 
@@ -85,6 +152,31 @@ class PushPlusStore:
             )
 
         await self._changes.write(space, work)
+
+
+def _own_account(space: int, owner: int, code: str) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        carrier_account.c.space_id == space,
+        carrier_account.c.owner_id == owner,
+        carrier_account.c.is_foreign == 1,
+        carrier_account.c.code == code,
+    )
+
+
+def _changed(vault: ServerVault, which: sa.ColumnElement[bool], account: AccountDraft, now_ms: int) -> sa.Update:
+    plain, hidden = split_secrets(account.fields, account.secret)
+    return (
+        sa.update(carrier_account)
+        .where(which)
+        .values(
+            kind=account.kind,
+            name=account.name,
+            fields=pack(plain),
+            secrets=records.seal_object(vault, hidden),
+            stopped_why="",
+            updated_at=now_ms,
+        )
+    )
 
 
 def _token_of(space: int, owner: int, which: int) -> sa.ColumnElement[bool]:

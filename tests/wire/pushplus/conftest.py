@@ -12,7 +12,7 @@ from tests.engines import settings_for
 from tests.fakes.http_service import HttpService, Received, answer, http_service
 from tests.fakes.smtp_service import Mail, SmtpService, smtp_service
 from tests.running import running
-from tests.wire.pushplus.support import Client
+from tests.wire.pushplus.support import UT, UTB, Client, User
 
 from onebell import directory
 from onebell.app import SECTIONS
@@ -90,6 +90,14 @@ def directory_text(sink: str, smtp: int = 9, limits: str = "off") -> str:
     return text
 
 
+def managed_text(sink: str) -> str:
+    """The directory where both may use the open API and the native one."""
+    text = directory_text(sink).replace(f'\ncallback_url = "{sink}/account"', '\nsecret_key = "bob-secret"')
+    for name in ("Alice", "Bob"):
+        text = text.replace(f'name = "{name}"', f'name = "{name}"\nrole = "sender"')
+    return text
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sink() -> AsyncIterator[Sink]:
     """A recording webhook service."""
@@ -139,3 +147,22 @@ async def strict(engine: str, request: pytest.FixtureRequest, tmp_path, sink: Si
     settings = settings_for(engine, request, tmp_path)
     async with serving(settings, directory_text(sink.base, limits="strict")) as caller:
         yield caller
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def managed(tmp_path_factory, sink: Sink) -> AsyncIterator[Client]:
+    """A caller of a server whose users change their own things."""
+    async with applied(tmp_path_factory.mktemp("managed"), managed_text(sink.base)) as caller:
+        yield caller
+
+
+@pytest.fixture(scope="module")
+def alice(managed: Client) -> User:
+    """User A of the cases."""
+    return User(managed, UT, "alice-secret")
+
+
+@pytest.fixture(scope="module")
+def bob(managed: Client) -> User:
+    """User B of the cases."""
+    return User(managed, UTB, "bob-secret")

@@ -113,10 +113,39 @@ class Client:
 
         return await eventually(asked)
 
+    async def native_send(self, uid: str, message: dict[str, Any]) -> int:
+        """The status of sending through the native API as a person."""
+        await self.changes(uid)
+        headers = {"Authorization": f"Bearer {self._readers[uid]}"}
+        url = f"{self.server.url}/api/v1/messages"
+        async with self.server.session.post(url, json=message, headers=headers) as answer:
+            return answer.status
+
     async def _native(self, method: str, path: str, **arguments: Any) -> Any:
         async with self.server.session.request(method, self.server.url + path, **arguments) as answer:
             assert answer.status == 200, await answer.text()
             return await answer.json()
+
+
+class User:
+    """Calls of one user of the open API."""
+
+    def __init__(self, client: Client, token: str, secret: str) -> None:
+        self._client, self._token, self._secret = client, token, secret
+
+    async def __call__(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """The whole answer to a call below ``/api/open/``."""
+        key = await self._client.access_key(self._token, self._secret)
+        raw = b"" if body is None else json.dumps(body, ensure_ascii=False)
+        answer = await self._client.raw(method, f"/api/open/{path}", (*JSON, ("access-key", key)), raw)
+        assert answer.status == 200, (method, path, answer)
+        return json.loads(answer.body)
+
+    async def data(self, method: str, path: str, body: Any = None) -> Any:
+        """The data of a success."""
+        said = await self(method, path, body)
+        assert said["code"] == 200, (method, path, said)
+        return said["data"]
 
 
 def code_of(answer: RawAnswer) -> str:

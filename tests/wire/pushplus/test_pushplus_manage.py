@@ -1,28 +1,16 @@
 """The open API's rows, byte by byte, and what they change for ``/send`` (sheet pushplus §2, A46, A48, A49)."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
 from tests.wire.pushplus import scenario
-from tests.wire.pushplus.conftest import applied, directory_text
-from tests.wire.pushplus.support import FB, JSON, MT, UT, UTB, Client, eventually, refusal
+from tests.wire.pushplus.support import FB, JSON, MT, UT, UTB, eventually, refusal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-FILES = ("open_account.toml",)
+FILES = ("open_account.toml", "open_configs.toml")
+SENT: tuple[dict[str, str], ...] = ({}, {"to": FB}, {"topic": "ops"})
 GROUPS = [(file, name, steps) for file in FILES for name, steps in scenario.steps(file)]
-BOB = '\ncallback_url = "{sink}/account"'
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(tmp_path_factory, sink):
-    """A caller of a server where bob may use the open API as well."""
-    text = directory_text(sink.base).replace(BOB.replace("{sink}", sink.base), '\nsecret_key = "bob-secret"')
-    async with applied(Path(tmp_path_factory.mktemp("manage")), text) as caller:
-        yield caller
 
 
 @pytest.fixture(scope="module")
@@ -31,134 +19,102 @@ def known(sink) -> dict[str, str]:
     return {"sink": sink.base}
 
 
-class Alice:
-    """Calls of one user."""
-
-    def __init__(self, client: Client, token: str, secret: str) -> None:
-        self._client, self._token, self._secret = client, token, secret
-
-    async def __call__(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        key = await self._client.access_key(self._token, self._secret)
-        raw = b"" if body is None else json.dumps(body, ensure_ascii=False)
-        answer = await self._client.raw(method, f"/api/open/{path}", (*JSON, ("access-key", key)), raw)
-        assert answer.status == 200, (method, path, answer)
-        return json.loads(answer.body)
-
-    async def data(self, method: str, path: str, body: Any = None) -> Any:
-        """The data of a success."""
-        said = await self(method, path, body)
-        assert said["code"] == 200, (method, path, said)
-        return said["data"]
-
-
-@pytest.fixture(scope="module")
-def alice(client: Client) -> Alice:
-    """The fixture's user A."""
-    return Alice(client, UT, "alice-secret")
-
-
-@pytest.fixture(scope="module")
-def bob(client: Client) -> Alice:
-    """The fixture's user B."""
-    return Alice(client, UTB, "bob-secret")
-
-
 @pytest.mark.parametrize(("file", "name", "steps"), GROUPS, ids=[f"{file}:{name}" for file, name, _ in GROUPS])
-async def test_golden_rows(client, known, file, name, steps):
+async def test_golden_rows(managed, known, file, name, steps):
     """Each row of the sheet's table answers exactly so."""
-    await scenario.play(client, UT, "alice-secret", steps, known)
+    await scenario.play(managed, UT, "alice-secret", steps, known)
 
 
-async def test_wrong_methods_and_paths(client):
+async def test_wrong_methods_and_paths(managed):
     """Another method gets 405 with what is allowed, a path that nobody has 404; HEAD never runs a GET that changes."""
-    headers = (("access-key", await client.access_key()),)
-    wrong = await client.raw("GET", "/api/open/token/list", headers)
-    head = await client.raw("HEAD", "/api/open/setting/changeIsSend?isSend=0", headers)
-    nobody = await client.raw("GET", "/api/open/token/nope", headers)
+    headers = (("access-key", await managed.access_key()),)
+    wrong = await managed.raw("GET", "/api/open/token/list", headers)
+    head = await managed.raw("HEAD", "/api/open/setting/changeIsSend?isSend=0", headers)
+    nobody = await managed.raw("GET", "/api/open/token/nope", headers)
 
     assert (wrong.status, json.loads(wrong.body)["code"]) == (405, 999)
     assert head.status == 405
     assert (nobody.status, json.loads(nobody.body)["msg"]) == (404, "接口不存在")
 
 
-async def test_a_new_token_sends_and_a_deleted_one_does_not(client, alice):
+async def test_a_new_token_sends_and_a_deleted_one_does_not(managed, alice):
     """A message token works on /send at once, never for an access key, and not after it was deleted."""
     token = await alice.data("POST", "token/add", {"name": "short-lived"})
-    code = await client.accepted(token=token, content="c")
-    key = await client.raw(
+    code = await managed.accepted(token=token, content="c")
+    key = await managed.raw(
         "POST", "/api/common/openApi/getAccessKey", JSON, json.dumps({"token": token, "secretKey": "alice-secret"})
     )
     (item,) = [one for one in (await alice.data("POST", "token/list", {}))["list"] if one["token"] == token]
     await alice.data("DELETE", f"token/deleteToken?id={item['id']}")
-    refused = await client.post(token=token, content="c")
+    refused = await managed.post(token=token, content="c")
 
-    assert (await client.entry("alice", code))["body"] == "c"
+    assert (await managed.entry("alice", code))["body"] == "c"
     assert json.loads(key.body)["code"] == 903
     assert refused.body.decode() == refusal("E2")
 
 
-async def test_an_expired_token_sends_nothing(client, alice):
+async def test_an_expired_token_sends_nothing(managed, alice):
     """A token whose end has passed is as unknown as a deleted one."""
     token = await alice.data("POST", "token/add", {"name": "past", "expireTime": "2020-01-01 00:00:00"})
 
-    assert (await client.post(token=token, content="c")).body.decode() == refusal("E2")
+    assert (await managed.post(token=token, content="c")).body.decode() == refusal("E2")
 
 
-async def test_a49_the_send_switch(client, alice):
+async def test_a49_the_send_switch(managed, alice):
     """A49: switched off, sending answers E5; switched on it works."""
     off = await alice("GET", "setting/changeIsSend?isSend=0")
-    refused = await client.post(content="c")
+    refused = await managed.post(content="c")
     on = await alice("GET", "setting/changeIsSend?isSend=1")
 
     assert off == on == {"code": 200, "msg": "执行成功", "data": None}
     assert refused.body.decode() == refusal("E5")
-    assert await client.accepted(content="c")
+    assert await managed.accepted(content="c")
 
 
-async def test_whoever_refuses_receives_nothing(client, alice, bob):
+async def test_whoever_refuses_receives_nothing(managed, alice, bob):
     """recevieLimit=1: no entry from himself, friends or topics; alone he makes the message fail, others get theirs."""
     await bob.data("GET", "setting/changeRecevieLimit?recevieLimit=1")
-    own = await client.accepted(token=UTB, content="c")
-    friend = await client.accepted(content="c", to=FB)
-    topic = await client.accepted(content="c", topic="ops")
-    failed = await client.result(friend)
-    got = [await client.has("bob", code) for code in (own, friend, topic)]
+    own = await managed.accepted(token=UTB, content="c")
+    friend = await managed.accepted(content="c", to=FB)
+    topic = await managed.accepted(content="c", topic="ops")
+    failed = await managed.result(friend)
+    got = [await managed.has("bob", code) for code in (own, friend, topic)]
     await bob.data("GET", "setting/changeRecevieLimit?recevieLimit=0")
 
     assert got == [False, False, False]
-    assert await client.has("alice", topic)
+    assert await managed.has("alice", topic)
     assert (failed["status"], failed["errorMessage"]) == (3, "无用户接收消息")
-    assert await client.has("bob", await client.accepted(content="c", topic="ops"))
+    assert await managed.has("bob", await managed.accepted(content="c", topic="ops"))
 
 
-async def test_the_extension_switch(client, alice):
+async def test_the_extension_switch(managed, alice):
     """extension=1: what goes to wechat carries the mark that the browser extension looks for."""
     await alice.data("GET", "setting/extension?forward=1")
-    marked = await client.accepted(content="c")
+    marked = await managed.accepted(content="c")
     await alice.data("GET", "setting/extension?forward=0")
-    plain = await client.accepted(content="c")
-    store = client.server.application.context.store
+    plain = await managed.accepted(content="c")
+    store = managed.server.application.context.store
 
     assert (await store.pushplus.message(marked)).parts[0].content.data == {"channel": "wechat", "extension": 1}
     assert (await store.pushplus.message(plain)).parts[0].content.data == {}
 
 
-async def test_a_default_per_token(client, alice, sink):
+async def test_a_default_per_token(managed, alice, sink):
     """A token's default is used when a request names no channel, at once; another token's is not."""
     token = await alice.data("POST", "token/add", {"name": "to-the-bot"})
     (item,) = [one for one in (await alice.data("POST", "token/list", {}))["list"] if one["token"] == token]
     default = {"channel": "webhook", "option": "hook", "pre": "", "tokenId": item["id"]}
     await alice.data("POST", "setting/addUserDefault", default)
-    await client.accepted(token=token, content="by the default")
-    await client.accepted(token=MT, content="not by the default")
+    await managed.accepted(token=token, content="by the default")
+    await managed.accepted(token=MT, content="not by the default")
 
     assert await eventually(lambda: sink.about("by the default", "/hook"))
     assert await sink.about("not by the default", "/hook") == []
 
 
-async def test_a48_the_message_list(client, alice):
+async def test_a48_the_message_list(managed, alice):
     """A48: page 1 of 20, newest first, six keys a row; 0, null and absent count as the defaults."""
-    codes = [await client.accepted(content="c", title=f"第{no}条", **more) for no, more in enumerate(_SENT)]
+    codes = [await managed.accepted(content="c", title=f"第{no}条", **more) for no, more in enumerate(SENT)]
     plain = await alice.data("POST", "message/list", {})
     zeros = await alice.data("POST", "message/list", {"current": 0, "pageSize": 0, "params": {}})
     nulls = await alice.data("POST", "message/list", {"current": None, "pageSize": None, "params": None})
@@ -177,10 +133,11 @@ async def test_a48_the_message_list(client, alice):
     assert plain == zeros == nulls
 
 
-async def test_the_message_list_narrowed(client, alice):
+async def test_the_message_list_narrowed(managed, alice):
     """Channel, kind and "read" narrow the list; a title that looks like a channel deceives nobody."""
     title = '"channel":"sms","topic":'
-    code = await client.accepted(content="c", title=title, channel="extension")
+    await managed.accepted(content="c", topic="ops")
+    code = await managed.accepted(content="c", title=title, channel="extension")
     by_channel = await alice.data("POST", "message/list", {"params": {"channel": "extension"}})
     topics = await alice.data("POST", "message/list", {"params": {"messageType": "2"}})
     texted = await alice.data("POST", "message/list", {"params": {"channel": "sms"}})
@@ -194,44 +151,44 @@ async def test_the_message_list_narrowed(client, alice):
     assert (code in [one["shortCode"] for one in unread["list"]], read["total"]) == (True, 0)
 
 
-async def test_nobody_lists_anothers_messages(client, bob):
+async def test_nobody_lists_anothers_messages(managed, bob):
     """The list is of what its caller has sent, not of what he got."""
-    code = await client.accepted(content="c", to=FB)
+    code = await managed.accepted(content="c", to=FB)
     listed = await bob.data("POST", "message/list", {"pageSize": 50})
 
     assert code not in [one["shortCode"] for one in listed["list"]]
 
 
-async def test_a_deleted_message_is_gone_for_everybody(client, alice):
+async def test_a_deleted_message_is_gone_for_everybody(managed, alice):
     """deleteMessage: no inbox shows it, its page and result are not found, and that cannot be undone."""
-    code = await client.accepted(content="secret", topic="ops")
-    entry = await client.entry("bob", code)
+    code = await managed.accepted(content="secret", topic="ops")
+    entry = await managed.entry("bob", code)
     deleted = await alice("DELETE", f"message/deleteMessage?shortCode={code}")
-    page = await client.raw("GET", f"/shortMessage/{code}")
+    page = await managed.raw("GET", f"/shortMessage/{code}")
     result = await alice("GET", f"message/sendMessageResult?shortCode={code}")
     again = await alice("DELETE", f"message/deleteMessage?shortCode={code}")
-    removed = [one for one in await client.changes("bob") if one["kind"] == "removed" and one["seq"] == entry["seq"]]
+    removed = [one for one in await managed.changes("bob") if one["kind"] == "removed" and one["seq"] == entry["seq"]]
     listed = await alice.data("POST", "message/list", {})
 
     assert deleted == {"code": 200, "msg": "请求成功", "data": None}
-    assert not await client.has("alice", code)
-    assert not await client.has("bob", code)
+    assert not await managed.has("alice", code)
+    assert not await managed.has("bob", code)
     assert removed[0]["rev"] > entry["rev"]
     assert page.status == 404
     assert result == again == {"code": 999, "msg": "服务端验证错误", "data": "消息不存在"}
     assert code not in [one["shortCode"] for one in listed["list"]]
 
 
-async def test_nobody_deletes_anothers_message(client, bob):
+async def test_nobody_deletes_anothers_message(managed, bob):
     """Whoever received a message may not take it from the others."""
-    code = await client.accepted(content="c", to=FB)
+    code = await managed.accepted(content="c", to=FB)
     said = await bob("DELETE", f"message/deleteMessage?shortCode={code}")
 
     assert said == {"code": 805, "msg": "无权查看", "data": None}
-    assert await client.has("bob", code)
+    assert await managed.has("bob", code)
 
 
-async def test_nobody_touches_anothers_objects(client, alice, bob):
+async def test_nobody_touches_anothers_objects(managed, alice, bob):
     """The numbers of another user's tokens and defaults answer 805 and change nothing."""
     await alice.data("POST", "token/add", {"name": "mine"})
     token = (await alice.data("POST", "token/list", {}))["list"][0]
@@ -252,12 +209,12 @@ async def test_nobody_touches_anothers_objects(client, alice, bob):
     assert (await bob.data("POST", "token/list", {}))["total"] == 0
 
 
-async def test_requests_are_counted_by_channel(client, alice):
+async def test_requests_are_counted_by_channel(managed, alice):
     """sendCount rises with every request that has a valid token, also with one that is refused."""
     before = await alice.data("GET", "user/sendCount")
-    await client.accepted(content="c")
-    await client.post(content="c", topic="nope")
-    await client.accepted(content="c", channel="webhook", webhook="hook")
+    await managed.accepted(content="c")
+    await managed.post(content="c", topic="nope")
+    await managed.accepted(content="c", channel="webhook", webhook="hook")
     after = await alice.data("GET", "user/sendCount")
 
     assert after["wechatSendCount"] - before["wechatSendCount"] == 2
@@ -265,15 +222,12 @@ async def test_requests_are_counted_by_channel(client, alice):
     assert after["mailSendCount"] == before["mailSendCount"]
 
 
-async def test_changes_are_in_the_operators_log(client, alice):
+async def test_changes_are_in_the_operators_log(managed, alice):
     """Who changed what is noted, without the token."""
     token = await alice.data("POST", "token/add", {"name": "noted"})
-    context = client.server.application.context
+    context = managed.server.application.context
     (space,) = await context.lookups.spaces()
     newest = (await context.store.audit.page(space.id))[0]
 
     assert (newest.who, newest.what, newest.object) == ("alice", "created", "pushplus token noted")
     assert token not in repr(newest)
-
-
-_SENT: tuple[dict[str, str], ...] = ({}, {"to": FB}, {"topic": "ops"})

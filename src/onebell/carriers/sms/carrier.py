@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from onebell.carriers import http_answers
-from onebell.carriers.address_gate import operator
+from onebell.carriers.address_gate import of_account
 from onebell.carriers.base import Address, Batch, Carrier
 from onebell.carriers.hiding import without_secrets
 from onebell.carriers.outbound import HttpAnswer
@@ -27,7 +27,7 @@ class Sms:
     def __init__(self, account: CarrierAccount, tools: CarrierTools) -> None:
         self._account = account
         self._tools = tools
-        self._policy = operator(account.allow_networks)
+        self._policy = of_account(account)
         self._template = read_template(account.fields, escape_form=percent)
 
     async def open(self) -> None:

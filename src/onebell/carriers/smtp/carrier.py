@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import aiosmtplib
 
-from onebell.carriers.address_gate import AddressForbidden, operator
+from onebell.carriers.address_gate import AddressForbidden, of_account
 from onebell.carriers.base import Address, Batch, Carrier
 from onebell.carriers.outbound import Unreachable
 from onebell.carriers.smtp.letter import Mailbox, bare_mailbox, letter, mailbox
@@ -38,7 +38,7 @@ class Smtp:
         self._account = account
         self._tools = tools
         self._sender: Mailbox = sender
-        self._policy = operator(account.allow_networks)
+        self._policy = of_account(account)
         self._idle: list[aiosmtplib.SMTP] = []
         self._places = asyncio.Semaphore(CONNECTIONS)
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from onebell.carriers import http_answers
-from onebell.carriers.address_gate import operator
+from onebell.carriers.address_gate import of_account
 from onebell.carriers.base import Address, Batch, Carrier
 from onebell.carriers.credentials import FreshToken, TokenUnavailable
 from onebell.carriers.hiding import without_secrets
@@ -46,7 +46,7 @@ class WecomApp:
     def __init__(self, account: CarrierAccount, tools: CarrierTools) -> None:
         self._account = account
         self._tools = tools
-        self._policy = operator(account.allow_networks)
+        self._policy = of_account(account)
         self._base = str(account.fields.get("base_url") or SERVICE).rstrip("/")
         self._pace = Pace()
         self._recalled: OrderedDict[str, Outcome] = OrderedDict()

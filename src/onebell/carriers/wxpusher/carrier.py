@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from onebell.carriers import http_answers
-from onebell.carriers.address_gate import operator
+from onebell.carriers.address_gate import of_account
 from onebell.carriers.base import Address, Batch, Carrier
 from onebell.carriers.hiding import without_secrets
 from onebell.carriers.outbound import HttpAnswer
@@ -30,7 +30,7 @@ class WxPusher:
     def __init__(self, account: CarrierAccount, tools: CarrierTools) -> None:
         self._account = account
         self._tools = tools
-        self._policy = operator(account.allow_networks)
+        self._policy = of_account(account)
         self._url: str = account.fields["url"]
         self._own: Receivers = receivers(self._url)
 

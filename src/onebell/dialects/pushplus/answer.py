@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from onebell.errors import ScriptFault
 from onebell.http.exchange import Answer, json_answer
 
 CORS = {
@@ -107,6 +108,10 @@ class OpenFault(Enum):
     LISTS_ONESELF = (999, _INVALID, "不能将自己加入黑名单")
     TOO_MANY_TOPICS = (999, _INVALID, "群组数量不能超过{}个")
     REMARK_TOO_LONG = (999, _INVALID, "备注不能超过{}个字")
+    SCRIPT = (999, _INVALID, "{}")
+    NO_CONFIG = (999, _INVALID, "渠道配置不存在")
+    TOO_MANY = (999, _INVALID, "数量已达上限")
+    FORBIDDEN_URL = (999, _INVALID, "{}不是允许访问的地址")
 
     @property
     def answer(self) -> Answer:
@@ -127,6 +132,16 @@ class OpenRefused(Exception):
         """HTTP 200 with the three keys."""
         return _answer(self.code, self.msg, self.data)
 
+
+SCRIPT_FAULTS = {
+    ScriptFault.ERROR: "脚本执行出错",
+    ScriptFault.TIME: "脚本执行超时",
+    ScriptFault.MEMORY: "脚本占用内存过多",
+    ScriptFault.RESULT: "脚本返回内容过长",
+    ScriptFault.CRASHED: "脚本异常终止",
+    ScriptFault.OVERLOADED: "脚本执行繁忙，请稍后再试",
+}
+"""What ``pre/test`` says of a script that gave no content and no error of its own (§2)."""
 
 NO_RECIPIENT = "无用户接收消息"
 """Why a message that reached nobody failed (§1.6)."""

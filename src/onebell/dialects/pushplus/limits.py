@@ -35,6 +35,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     per_day: dict[str, int] = {}  # by channel; one that is missing has no quota
     rate: Window | None = None
     same_content: Window | None = None
+    webhooks: int = sys.maxsize  # configs a user may have
     verified_only: bool = False  # an account whose owner is not real-name verified sends nothing
     topics: int = 0  # that one person may make; 0 = no limit, here and below
     members: int = 0  # of one topic
@@ -50,6 +51,7 @@ PROFILES = {
         per_day={"wechat": 200, "cp": 1000, "webhook": 1000, "mail": 200, "extension": 1000, "app": 200},
         rate=Window(5, 60),
         same_content=Window(3, 3600),
+        webhooks=10,
         verified_only=True,
         topics=5,
         members=100,

@@ -125,7 +125,7 @@ class Sending:
         # The topic is checked even where it is void, but for the channel whose row of the sheet says it is not.
         topic = 0 if way.channel.name == "webhook" else await self._topic(sender, asked.topic)
         if way.account is not None and way.channel.to_account:
-            return (Addresses(carrier=way.account.code, values=_addresses(way.account, asked)),), 0
+            return (Addresses(carrier=way.account.code, values=_addresses(way, asked)),), 0
         if way.channel.name == "sms":
             return (await self._people(sender, ()),), topic
         refusing = await self._refusing(sender.space.id)
@@ -185,6 +185,7 @@ def _takes(channel: Channel, kind: str) -> bool:
     return kind != "smtp" if channel.kinds is None else kind in channel.kinds
 
 
-def _addresses(account: CarrierAccount, asked: Asked) -> tuple[str, ...]:
-    # The empty address is the account's own receivers: a bot's group, an app's configured members (sheet §5.2).
-    return asked.to if asked.to and account.kind == "wecom_app" else ("",)
+def _addresses(way: Way, asked: Asked) -> tuple[str, ...]:
+    # The empty address is the account's own receivers: a bot's group, an app's configured members (sheet §5.2). Under
+    # channel webhook ``to`` is void, whatever the account is.
+    return asked.to if asked.to and way.channel.name == "cp" else ("",)

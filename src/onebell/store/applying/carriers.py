@@ -66,12 +66,14 @@ def _compare(desk: Desk, want: WantedCarrier, account: CarrierAccount, origin: s
         "name": account.name,
         "allow_networks": account.allow_networks,
         "owner_id": account.owner,
+        "is_foreign": int(account.is_foreign),
     }
     wanted = {
         "kind": want.kind,
         "name": want.name or account.name,
         "allow_networks": want.allow_networks,
         "owner_id": desk.person(want.owner),
+        "is_foreign": 0,  # what a file names is the operator's
     }
     what = [*differing(stored, wanted), *differing(account.fields, want.fields)]
     if not what:

@@ -17,6 +17,7 @@ carrier_account = table(
     big("owner_id"),  # person; 0 = the space
     small("enabled", 1),
     text("stopped_why"),  # Unauthorized: why it stopped
+    small("is_foreign"),  # 1 = made through an API by its owner: reaches public addresses and space.allow_callbacks
     text("origin", "api"),
     big("created_at"),
     big("updated_at"),

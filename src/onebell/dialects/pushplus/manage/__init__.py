@@ -7,15 +7,18 @@ raised as ``OpenRefused``. Objects are shown under small numbers (``Call.shown``
 from collections.abc import Mapping
 
 from onebell.dialects.pushplus.manage import (
+    channels,
     defaults,
     friends,
     later,
     messages,
+    scripts,
     settings,
     tokens,
     topic_users,
     topics,
     users,
+    webhooks,
 )
 from onebell.dialects.pushplus.manage.call import Call, Calls, Handler
 
@@ -30,6 +33,9 @@ _GROUPS: tuple[Calls, ...] = (
     topics.CALLS,
     topic_users.CALLS,
     friends.CALLS,
+    webhooks.CALLS,
+    channels.CALLS,
+    scripts.CALLS,
     later.CALLS,
 )
 

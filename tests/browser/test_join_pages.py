@@ -7,7 +7,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 from tests.browser.desk import PHONE, PUSHPLUS_TOKEN, SOON_MS, Desk, Inbox
+from tests.browser.payloads import NAMES
+from tests.browser.watch import Watch
 from tests.running import BOB
+
+PAYLOADS = [payload for payload in NAMES if len(payload) <= 100 and any(char in payload for char in '<"{')]
 
 SECRET = "alice-secret-key"
 
@@ -26,11 +30,11 @@ class Links:
         assert said["code"] == 200, said
         return dict(said)
 
-    async def topic(self) -> str:
+    async def topic(self, **other: str) -> str:
         """The path of a link into a new topic."""
         new = {
             "topicCode": "night", "topicName": "Night shift", "contact": "ops@example.test",
-            "introduction": "What breaks after ten.\nAnd who repairs it.", "receiptMessage": "Welcome aboard!",
+            "introduction": "What breaks after ten.\nAnd who repairs it.", "receiptMessage": "Welcome aboard!", **other,
         }  # fmt: skip
         number = (await self._open("POST", "topic/add", new))["data"]
         return self._path((await self._open("GET", f"topic/qrCode?topicId={number}"))["data"])
@@ -131,3 +135,28 @@ async def test_a_qr_code_is_shown(desk: Desk, links: Links) -> None:
     await page.goto(await links.pictured())
 
     assert await page.evaluate("document.images[0].naturalWidth") >= 250
+
+
+async def test_nothing_that_others_wrote_runs(desk: Desk, links: Links) -> None:
+    """S4: a topic's texts and what a form held are text on every page, before and after joining."""
+    context = await desk.context(**PHONE)
+    watch = await Watch.over(context, desk.server.url)
+    inbox = await desk.inbox(BOB, context)
+    watch.page(inbox.page)
+    for no, payload in enumerate(PAYLOADS):
+        texts = dict.fromkeys(("topicName", "contact", "introduction", "receiptMessage"), payload)
+        link = await links.topic(topicCode=f"p{no}", **texts)
+        await inbox.page.goto(f"{link}?other")
+        form = inbox.page.locator("details form")
+        await inbox.page.locator("summary").click()
+        for name in ("uid", "name"):
+            await form.locator(f"input[name={name}]").fill(payload[:60])
+        for name in ("password", "again"):
+            await form.locator(f"input[name={name}]").fill("some-password")
+        await form.get_by_role("button").click()
+        await expect(inbox.page.get_by_role("alert")).to_be_visible(timeout=SOON_MS)
+        await inbox.page.goto(link)
+        await inbox.page.locator("button").click()
+        await expect(inbox.page.get_by_role("status")).to_have_text("You have joined.", timeout=SOON_MS)
+
+    assert watch.seen == {}

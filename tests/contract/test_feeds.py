@@ -70,6 +70,26 @@ async def test_a_feed_is_edited_and_removed(store: Store, space: int, lookups: C
         await store.feeds.rename(space, made.id, "x")
 
 
+async def test_a_feed_with_another_code_is_no_files_any_more(store: Store, database: Database, space: int):
+    """Edited it stays the file's; under a code that no file knows it is its owner's, and no apply's to remove."""
+    made = [await store.feeds.create(space, "pushplus", FeedKind.TOPIC, code, owner=1) for code in ("a", "b")]
+    for one in made:
+        which = one.id
+        await database.write(lambda connection, which=which: feeds.update(connection, space, which, origin="file"))
+
+    await store.feeds.edit(space, made[0].id, "a", "A", {"x": 1})
+    await store.feeds.edit(space, made[1].id, "c", "C", {})
+
+    origins = [
+        await database.read(lambda connection, which=one.id: feeds.origin_of(connection, space, which)) for one in made
+    ]
+    assert origins == ["edited", "api"]
+    with pytest.raises(Conflict):
+        await store.feeds.edit(space, made[0].id, "c", "A", {})
+    with pytest.raises(NotFound):
+        await store.feeds.edit(space, 1, "z", "Z", {})
+
+
 async def test_accounts_live_in_an_app(store: Store, space: int, lookups: CachedLookups):
     """An account is found by app and name without case, edited, and removed without its person."""
     alice = await store.people.create(space, "Alice", origin=Origin.CONSOLE)

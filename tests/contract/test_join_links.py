@@ -263,9 +263,10 @@ async def test_a_lasting_link_is_made_once(circle: Circle):
     topic = await circle.topic(await circle.person("owner"))
     link = JoinLink(space=circle.space, feed=topic.id)
 
-    codes = await asyncio.gather(*(circle.store.joining.lasting(PP, link, code) for code in ("one", "two")))
+    assert await circle.store.joining.lasting_code(PP, circle.space, topic.id) == ""
+    codes = await asyncio.gather(*(circle.store.joining.make_lasting(PP, link, code) for code in ("one", "two")))
 
-    assert codes[0] == codes[1]
+    assert codes[0] == codes[1] == await circle.store.joining.lasting_code(PP, circle.space, topic.id)
 
 
 async def test_links_and_lists_go_with_what_they_belong_to(circle: Circle, database: Database):

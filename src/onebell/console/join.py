@@ -96,7 +96,9 @@ class JoinPages:
             return ApiError("not_found", "there is no such link").answer()
         base = space.public_url or f"{request.scheme}://{request.text_header(b'host')}"
         image = await asyncio.to_thread(_drawn, f"{base}/j/{path[0]}")
-        headers = [(b"content-type", b"image/png"), (b"cache-control", _PICTURE_KEPT)]
+        # What the caller says our name is must not reach others out of a shared cache.
+        caching = _PICTURE_KEPT if space.public_url else b"no-store"
+        headers = [(b"content-type", b"image/png"), (b"cache-control", caching)]
         return Answer(200, image, [*headers, (b"x-content-type-options", b"nosniff")])
 
     # ------------------------------------------------------------ what a visitor does

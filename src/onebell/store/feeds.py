@@ -276,7 +276,17 @@ class Feeds:
 
     async def edit(self, space: int, which: int, code: str, name: str, settings: Mapping[str, Any]) -> None:
         """Another code, name and settings. Raises ``NotFound``, ``Conflict`` when the owner has one of this code."""
-        await self._edit(space, which, code=code, name=name, settings=pack(dict(settings)))
+        columns: dict[str, Any] = {"code": code, "name": name, "settings": pack(dict(settings))}
+
+        def work(connection: sa.Connection) -> None:
+            before = by_id(connection, space, which)
+            if before is not None and before.code != code:
+                # No file knows it by this code: an apply that took it for gone would take its members with it.
+                update(connection, space, which, origin=Origin.API.value)
+            update(connection, space, which, **columns)
+            _mark_edited(connection, space, which)
+
+        await self._changes.write(space, work)
 
     async def set_settings(self, space: int, which: int, settings: Mapping[str, Any]) -> None:
         """Replace a feed's settings. Raises ``NotFound``."""
@@ -309,10 +319,14 @@ class Feeds:
     async def _edit(self, space: int, which: int, **columns: Any) -> None:
         def work(connection: sa.Connection) -> None:
             update(connection, space, which, **columns)
-            connection.execute(
-                sa.update(feed)
-                .where(feed.c.space_id == space, feed.c.id == which, feed.c.origin == Origin.FILE.value)
-                .values(origin=Origin.EDITED.value)
-            )
+            _mark_edited(connection, space, which)
 
         await self._changes.write(space, work)
+
+
+def _mark_edited(connection: sa.Connection, space: int, which: int) -> None:
+    connection.execute(
+        sa.update(feed)
+        .where(feed.c.space_id == space, feed.c.id == which, feed.c.origin == Origin.FILE.value)
+        .values(origin=Origin.EDITED.value)
+    )

@@ -32,18 +32,40 @@ class Joining:
         """Make a link; those of the same owner that ended long ago go. ``link.id`` is not looked at."""
         await self._changes.write(link.space, lambda connection: self._issue(connection, dialect, link, code, ""))
 
-    async def lasting(self, dialect: str, link: JoinLink, code: str) -> str:
-        """The code of a feed's link that never ends; ``code`` becomes it where there is none yet."""
+    async def lasting_code(self, dialect: str, space: int, which: int) -> str:
+        """The code of a feed's link that never ends; empty while there is none."""
+        return await self._changes.database.read(
+            lambda connection: self._lasting(connection, dialect, JoinLink(space=space, feed=which))
+        )
+
+    async def make_lasting(self, dialect: str, link: JoinLink, code: str) -> str:
+        """Make a feed's link that never ends; the code of the one there is when somebody was faster."""
 
         def work(connection: sa.Connection) -> str:
             _lock(connection, feed, link.space, link.feed)
-            some = credentials.of_kind(connection, self._changes.vault, link.space, dialect, LINK, link.feed)
-            known = next((one.value for one in some if one.name == LASTING), "")
+            known = self._lasting(connection, dialect, link)
             if not known:
                 self._issue(connection, dialect, link, code, LASTING)
             return known or code
 
         return await self._changes.write(link.space, work)
+
+    def _lasting(self, connection: sa.Connection, dialect: str, link: JoinLink) -> str:
+        # By its name: a feed may have any number of links that end.
+        row = (
+            connection.execute(
+                sa.select(credential).where(
+                    credential.c.space_id == link.space,
+                    credential.c.dialect == dialect,
+                    credential.c.kind == LINK,
+                    credential.c.owner_id == link.feed,
+                    credential.c.name == LASTING,
+                )
+            )
+            .mappings()
+            .first()
+        )
+        return credentials.read_row(row, self._changes.vault).value if row else ""
 
     def _issue(self, connection: sa.Connection, dialect: str, link: JoinLink, code: str, name: str) -> None:
         owner, now_ms = link.feed or link.owner, self._changes.clock.now_ms()

@@ -26,6 +26,7 @@ _HEAD = """
 name = "main"
 timezone = "UTC"
 public_url = "http://onebell.example"
+allow_callbacks = ["{sink}"]
 [pushplus]
 limits = "{limits}"
 open_join = {open_join}
@@ -35,6 +36,7 @@ _PERSON = """
 uid = "{uid}"
 name = "{name}"
 password = "{uid}-password"
+role = "{role}"
 [[pushplus.users]]
 person = "{uid}"
 token = "{token}"
@@ -44,9 +46,14 @@ callback_url = "{sink}/{uid}"
 
 
 def directory_text(sink: str, limits: str = "off", open_join: str = "true") -> str:
-    """Four people, each with a token, an open API and a callback address, and nothing between them."""
-    people = [_PERSON.format(uid=uid, name=uid.capitalize(), token=token, sink=sink) for uid, token in TOKENS.items()]
-    return _HEAD.format(limits=limits, open_join=open_join) + "".join(people)
+    """Four people, each with a token, an open API and a callback address, and nothing between them; olga operates."""
+    people = [
+        _PERSON.format(
+            uid=uid, name=uid.capitalize(), token=token, sink=sink, role="owner" if uid == "olga" else "reader"
+        )
+        for uid, token in TOKENS.items()
+    ]
+    return _HEAD.format(limits=limits, open_join=open_join, sink=sink) + "".join(people)
 
 
 @asynccontextmanager
@@ -121,6 +128,14 @@ class Circle(Client):
             token = await self.server.sign_in(uid, f"{uid}-password")
             self._cookies[uid] = f"onebell_session={token}"
         return self._cookies[uid]
+
+    async def native(self, uid: str, method: str, path: str) -> Any:
+        """A call of the native API as somebody who is signed in."""
+        token = (await self.cookie(uid)).partition("=")[2]
+        headers = {"Authorization": f"Bearer {token}"}
+        async with self.server.session.request(method, self.server.url + path, headers=headers) as answer:
+            assert answer.ok, await answer.text()
+            return await answer.json() if answer.status == 200 else None
 
     async def befriend(self, uid: str, other: str) -> None:
         """``other`` opens the code of ``uid``."""

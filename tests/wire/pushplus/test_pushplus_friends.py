@@ -9,6 +9,8 @@ from tests.wire.pushplus.circles import TOKENS, Circle, circle, directory_text, 
 from tests.wire.pushplus.conftest import Sink
 from tests.wire.pushplus.support import FORM, eventually
 
+from onebell import directory
+from onebell.app import SECTIONS
 from onebell.store.schema import credential
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -269,6 +271,28 @@ async def test_where_nobody_new_may_come_in(closed: Circle):
     assert b"/register" not in (await closed.look(link)).body
     assert (answer.status, b"New accounts cannot be made here." in answer.body) == (403, True)
     await closed.join("bob", link)
+
+
+async def test_a_file_leaves_who_came_by_a_link(closed: Circle, sink: Sink):
+    """Members, friends and new people are not the file's: another apply finds all as it is and takes nobody away."""
+    text = directory_text(sink.base)
+    context = closed.server.application.context
+    await directory.apply(context.store, SECTIONS, text, dry_run=False)
+    into = await closed.link("olga", await closed.topic("olga", "t"))
+    await closed.join("bob", into)
+    await closed.befriend("olga", "bob")
+    form = {"uid": "nina", "name": "N", "password": "nina-password", "again": "nina-password"}
+    assert (await closed.send_form(f"{into}/register", **form)).status == 303
+
+    report = await directory.apply(context.store, SECTIONS, text, dry_run=False)
+
+    assert not report.changed
+    topic = (await closed.data("olga", "POST", "topic/list", {}))["list"][0]
+    assert topic["topicUserCount"] == 2
+    assert list(await friends(closed, "olga")) == ["Bob"]
+    fewer = text[: text.rindex("[[people]]")]
+    gone = await directory.apply(context.store, SECTIONS, fewer, dry_run=False)
+    assert {line.split()[2] for line in gone.lines if line.startswith("- person")} == {"dave"}
 
 
 async def test_accounts_from_one_address_have_a_limit(closed: Circle, people: Circle):

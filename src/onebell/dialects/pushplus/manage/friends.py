@@ -5,12 +5,12 @@ from onebell.core.joining import JoinLink
 from onebell.dialects.pushplus import answer
 from onebell.dialects.pushplus.answer import OpenFault
 from onebell.dialects.pushplus.manage import links
+from onebell.dialects.pushplus.manage.blacklist import asked_entry, page_of_list
 from onebell.dialects.pushplus.manage.call import Call, Calls, Row, refuse
 from onebell.dialects.pushplus.manage.pages import listed, page_of
 from onebell.dialects.pushplus.manage.topic_users import remark_of
 from onebell.dialects.pushplus.senders import NAME
 from onebell.dialects.pushplus.showing import (
-    BLOCK,
     FOLLOWS,
     FRIEND,
     PERSON,
@@ -112,32 +112,26 @@ async def block(call: Call) -> Answer:
 async def blocked(call: Call) -> Answer:
     """``blacklistList``."""
     page = page_of(call)
-    rows, total = await call.context.store.blocks.page(call.space.id, NAME, call.me.id, page.start, page.size)
-    numbers = await call.shown(BLOCK, [row.id for row in rows])
-    ids = await call.shown(PERSON, [row.party for row in rows])
-    people = await call.context.lookups.people(call.space.id, [row.party for row in rows])
+    some, total = await page_of_list(call, call.me.id, page)
     items = [
         _Blocked(
-            id=numbers[row.id],
-            friend_id=ids[row.party],
-            nick_name=nick_name(people.get(row.party)),
+            id=one.number,
+            friend_id=one.person_number,
+            nick_name=one.nick_name,
             head_img_url="",
-            create_time=shanghai_text(row.created_at),
+            create_time=one.since,
         )
-        for row in rows
+        for one in some
     ]
     return answer.done(listed(page, total, items))
 
 
 async def unblock(call: Call) -> Answer:
     """``removeBlacklist``: he may scan again, and is no friend by this."""
-    which = await call.meant(BLOCK, "id")
-    found = await call.context.store.blocks.one(call.space.id, which) if which else None
-    if found is None:
-        refuse(OpenFault.NOT_LISTED)
-    if found.owner != call.me.id:
+    entry = await asked_entry(call)
+    if entry.owner != call.me.id:
         refuse(OpenFault.NOT_YOURS)
-    await call.context.store.blocks.lift(call.space.id, call.me.id, found.id)
+    await call.context.store.blocks.lift(call.space.id, call.me.id, entry.id)
     return answer.done()
 
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from onebell.core.directory import Feed
-from onebell.core.joining import LASTING, LINK, JoinLink
+from onebell.core.joining import JoinLink
 from onebell.dialects.pushplus.answer import OpenFault
 from onebell.dialects.pushplus.manage.call import Call, refuse
 from onebell.dialects.pushplus.senders import NAME
@@ -31,11 +31,10 @@ async def issue(call: Call, link: JoinLink) -> str:
 
 async def lasting(call: Call, topic: Feed) -> str:
     """Where the image of a topic's link is that neither expires nor is used up; made at first use."""
-    known = await call.context.lookups.credentials(call.space.id, NAME, LINK, topic.id)
-    code = next((one.value for one in known if one.name == LASTING), "")
+    joining = call.context.store.joining
+    code = await joining.lasting_code(NAME, call.space.id, topic.id)
     if not code:
-        link = JoinLink(space=call.space.id, feed=topic.id)
-        code = await call.context.store.joining.lasting(NAME, link, hex32())
+        code = await joining.make_lasting(NAME, JoinLink(space=call.space.id, feed=topic.id), hex32())
     return _image(call, code)
 
 

@@ -9,6 +9,8 @@ from onebell.dialects.pushplus.manage.call import Call, number_of
 
 SIZE = 20
 MAX_SIZE = 50
+MAX_NUMBER = 1_000_000_000
+"""A page beyond this is this one, and empty: where it begins must fit into 63 bits."""
 
 T = TypeVar("T")
 
@@ -53,7 +55,7 @@ def page_of(call: Call) -> Page:
     number, size = call.number("current"), call.number("pageSize")
     params = call.values.get("params")
     return Page(
-        number=max(number, 1),
+        number=min(max(number, 1), MAX_NUMBER),
         size=min(size, MAX_SIZE) if size > 0 else SIZE,
         params=params if isinstance(params, dict) else {},
     )

@@ -4,16 +4,15 @@ from onebell.clock import shanghai_text
 from onebell.core.directory import Feed
 from onebell.dialects.pushplus import answer
 from onebell.dialects.pushplus.answer import DELETED, OpenFault
+from onebell.dialects.pushplus.manage.blacklist import asked_entry, page_of_list
 from onebell.dialects.pushplus.manage.call import Call, Calls, Row, number_of, refuse
 from onebell.dialects.pushplus.manage.pages import Page, listed, page_of
 from onebell.dialects.pushplus.manage.topics import by_id
 from onebell.dialects.pushplus.senders import NAME
 from onebell.dialects.pushplus.showing import (
-    BLOCK,
     FOLLOWS,
     MEMBER,
     NO_SEX,
-    PERSON,
     TOPIC,
     email_status,
     has_phone,
@@ -99,33 +98,26 @@ async def block(call: Call) -> Answer:
 async def blocked(call: Call) -> Answer:
     """``blacklistList`` of ``params.topicId``."""
     page = page_of(call)
-    topic = await _own(call, page)
-    rows, total = await call.context.store.blocks.page(call.space.id, NAME, topic.id, page.start, page.size)
-    numbers = await call.shown(BLOCK, [row.id for row in rows])
-    users = await call.shown(PERSON, [row.party for row in rows])
-    people = await call.context.lookups.people(call.space.id, [row.party for row in rows])
+    some, total = await page_of_list(call, (await _own(call, page)).id, page)
     items = [
         _Blocked(
-            id=numbers[row.id],
-            user_id=users[row.party],
-            nick_name=nick_name(people.get(row.party)),
-            open_id=open_id(call.space.id, row.party),
+            id=one.number,
+            user_id=one.person_number,
+            nick_name=one.nick_name,
+            open_id=open_id(call.space.id, one.person),
             head_img_url="",
-            create_time=shanghai_text(row.created_at),
+            create_time=one.since,
         )
-        for row in rows
+        for one in some
     ]
     return answer.found(listed(page, total, items))
 
 
 async def unblock(call: Call) -> Answer:
     """``removeBlacklist``: he may join again, and does not by this."""
-    which = await call.meant(BLOCK, "id")
-    found = await call.context.store.blocks.one(call.space.id, which) if which else None
-    if found is None:
-        refuse(OpenFault.NOT_LISTED)
-    await _check_own(call, found.owner)
-    await call.context.store.blocks.lift(call.space.id, found.owner, found.id)
+    entry = await asked_entry(call)
+    topic = await _check_own(call, entry.owner)
+    await call.context.store.blocks.lift(call.space.id, topic.id, entry.id)
     return answer.done()
 
 

@@ -216,7 +216,8 @@ async def test_a_closed_store_answers_everybody(store_settings: Settings) -> Non
     database = await open_database(store_settings, SystemClock())
     node = Node(database)
     early = [asyncio.ensure_future(node.writer.accept(node.item(100))) for _ in range(5)]
-    await asyncio.sleep(0)
+    for _ in range(2):  # one turn of the loop for them to ask, one for the writer to hear of it
+        await asyncio.sleep(0)
     await database.close()
 
     results = await asyncio.gather(*early, _try(node))

@@ -1,6 +1,6 @@
 """Group commit: submissions that arrive while a commit runs go together in the next one (DESIGN §4).
 
-Nothing waits for company: a submission that finds a writer free is committed at once, alone.
+Nothing waits for company longer than one turn of the event loop: whatever that turn read from its sockets goes together.
 """
 
 import asyncio
@@ -70,6 +70,7 @@ class BatchWriter:
         self._scribe = Scribe(database.dialect, mint, clock)
         self._waiting: deque[_Place] = deque()
         self._jobs = 0
+        self._is_called = False
         self._most_jobs = min(JOBS, database.writers)
         self._patient: deque[_Place] = deque()
         self._patient_jobs = 0
@@ -85,12 +86,18 @@ class BatchWriter:
         """
         if len(self._waiting) >= WAITING:
             raise StoreUnavailable("too many submissions wait")
-        place = _Place(item, asyncio.get_running_loop().create_future(), self._clock.monotonic())
+        loop = asyncio.get_running_loop()
+        place = _Place(item, loop.create_future(), self._clock.monotonic())
         self._waiting.append(place)
-        self._go_on()
+        if not self._is_called and self._jobs < self._most_jobs:
+            # A writer woken at once would begin before the rest of this turn's requests are here, commit a handful, and
+            # take the interpreter from them (measured at 64 connections: 66 -> 25 us of its time per message).
+            self._is_called = True
+            loop.call_soon(self._go_on)
         return await place.future
 
     def _go_on(self) -> None:
+        self._is_called = False
         if self._waiting and self._jobs < self._most_jobs:
             self._jobs += 1
             self._hand_over(_Batch(self))

@@ -23,6 +23,7 @@ from onebell.core.stream import SLOW, STOPPING, Hub
 from onebell.core.takings import Takings
 from onebell.errors import OnebellError
 from onebell.http.exchange import Answer, Request, StreamAnswer
+from onebell.http.socket_protocol import text_writer
 from onebell.http.sockets import SocketHandler, abort, begin, close
 
 HEARTBEAT_S = 20.0
@@ -167,10 +168,11 @@ class _Sender:
     Only a send that must wait for the transport gets a task.
     """
 
-    __slots__ = ("_reader", "_send", "_task")
+    __slots__ = ("_reader", "_send", "_task", "_write_text")
 
     def __init__(self, send: Send) -> None:
         self._send = send
+        self._write_text = text_writer(send)
         self._reader: Reader | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -189,6 +191,9 @@ class _Sender:
 
     def _write(self, reader: Reader) -> None:
         while (frame := reader.next()) is not None:
+            if self._write_text(frame.text):
+                reader.sent(frame)
+                continue
             try:
                 rest = begin(self._send, {"type": "websocket.send", "text": frame.text})
             except OSError:

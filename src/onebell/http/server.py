@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from onebell.http.protocol import LenientProtocol
+from onebell.http.socket_protocol import SocketProtocol
 from onebell.settings import Settings
 
 log = structlog.get_logger()
@@ -40,7 +41,7 @@ class HttpServer(uvicorn.Server):
                 port=settings.port,
                 http=LenientProtocol,
                 loop="uvloop",
-                ws="websockets-sansio",
+                ws=SocketProtocol,
                 ws_per_message_deflate=False,
                 ws_max_size=_SOCKET_MESSAGE_BYTES,
                 lifespan="off",

@@ -1,6 +1,6 @@
 """Group commit: submissions that arrive while a commit runs go together in the next one (DESIGN §4).
 
-Nothing waits for company longer than one turn of the event loop: whatever that turn read from its sockets goes together.
+Nothing waits for company longer than one turn of the event loop: what that turn read from its sockets goes together.
 """
 
 import asyncio

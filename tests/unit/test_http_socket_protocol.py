@@ -1,10 +1,8 @@
 """Text frames that go straight out, read back by the library that clients use."""
 
 import pytest
-from websockets.client import ClientProtocol
 from websockets.frames import Opcode
-from websockets.protocol import State
-from websockets.uri import parse_uri
+from websockets.protocol import Protocol, Side, State
 
 from onebell.http.socket_protocol import SocketProtocol, text_writer
 
@@ -29,8 +27,7 @@ class _Peer:
 
 
 def _read(data: bytes) -> list[tuple[Opcode, bytes]]:
-    client = ClientProtocol(parse_uri("ws://127.0.0.1/"))
-    client.state = State.OPEN
+    client = Protocol(Side.CLIENT)
     client.receive_data(data)
     return [(frame.opcode, bytes(frame.data)) for frame in client.events_received()]
 

@@ -12,7 +12,7 @@ from tests.fakes.node import HeardBell, context_of
 from tests.rows import SPACE, Rows
 
 from onebell.core import expand
-from onebell.core.bell import Changed, Due
+from onebell.core.bell import Changed, Due, NewEntries
 from onebell.core.expand import Expander
 from onebell.core.model import Content, Members, Part, PeopleQuery
 from onebell.core.work import LEASE_S, Addressing, ExpansionPlan, Spread
@@ -55,6 +55,13 @@ async def entries(rows: Rows, message: int) -> dict[int, list[tuple[int, int]]]:
     for row in await rows.all(schema.entry, message_id=message):
         found.setdefault(row.mailbox_id, []).append((row.seq, row.rev))
     return found
+
+
+async def read_by_socket(rows: Rows, mailbox: int, kind: str, lease_s: int = 60) -> None:
+    """A session row, as presence writes it."""
+    until = rows.clock.now_ms() + lease_s * 1000
+    row = {"space_id": SPACE, "id": rows.mint.mint(), "kind": kind, "mailbox_id": mailbox, "lease_until": until}
+    await rows.put(schema.session, [row])
 
 
 def everyone(**more: Any) -> Spread:
@@ -281,15 +288,26 @@ async def test_a_recalled_message_expands_no_further(store: Store, rows: Rows) -
     assert await entries(rows, message) == {}
 
 
-async def test_readers_are_told_by_name_while_they_are_few(store: Store, rows: Rows) -> None:
-    """Small pages name their mailboxes; large ones ring for the whole space, not at every page."""
-    ids = await people(rows, 2_000)
+async def test_readers_with_a_socket_are_told_where_the_message_stands(store: Store, rows: Rows) -> None:
+    """A page hands its message on to mailboxes that somebody reads now; who is only signed in, or has left, is none."""
+    ids = await people(rows, 5)
+    await read_by_socket(rows, ids[1], "inbox")
+    await read_by_socket(rows, ids[2], "sign_in")
+    await read_by_socket(rows, ids[3], "inbox", lease_s=-1)
     bell = HeardBell()
-    await broadcast(rows, everyone(include=tuple(ids[:3])))
-    await expander(store, rows, bell).turn()
-    assert Changed(space=SPACE, mailboxes=tuple(ids[:3])) in bell.rung
-    bell.rung.clear()
+    message = await broadcast(rows, everyone())
 
+    await expander(store, rows, bell).turn()
+
+    [note] = [note for note in bell.rung if isinstance(note, NewEntries)]
+    assert (note.message.id, note.message.space, note.message.parts) == (message, SPACE, TO_INBOX)
+    assert [(mark.mailbox, mark.seq, mark.rev) for mark in note.marks] == [(ids[1], 1, 1)]
+
+
+async def test_who_came_a_moment_ago_is_found_by_a_ring_for_all(store: Store, rows: Rows) -> None:
+    """Readers whose session is not stored yet are rung for without names, and not at every page."""
+    await people(rows, 2_000)
+    bell = HeardBell()
     await broadcast(rows, everyone())
     await expander(store, rows, bell).turn()
 

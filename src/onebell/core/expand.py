@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from onebell.core.bell import Changed, Due
+from onebell.core.bell import Changed, Due, NewEntries
 from onebell.core.carriage import Carriers
 from onebell.core.context import Context
 from onebell.core.model import Part
@@ -18,7 +18,7 @@ SMALLEST_PAGE = 125
 PAGE_S = 0.008
 """What one page may hold the writer for: senders wait behind it."""
 RING_S = 0.2
-"""Between two rings for pages whose mailboxes are too many to name."""
+"""Between two rings for readers that a page did not see, because their session's row came a moment later."""
 INBOX = "inbox"
 
 
@@ -105,9 +105,8 @@ class Expander:
             bell.ring(Due(space=job.space, queue="deliveries"))
         if page.watched:
             bell.ring(Due(space=job.space, queue="events"))
-        if page.mailboxes:
-            bell.ring(Changed(space=job.space, mailboxes=page.mailboxes))
-            return
+        if page.marks:
+            bell.ring(NewEntries(message=job.stored, marks=page.marks))
         now = self._context.clock.monotonic()
         if page.is_last or now - self._rang_at >= RING_S:
             self._rang_at = now
@@ -125,14 +124,14 @@ class Expander:
         parts = [] if job.spread.is_silent or job.keep == "while_online" else await self._parts(job)
         return ExpansionPlan(
             job=job,
-            has_entries=any(not part.carriers or INBOX in part.carriers for part in job.parts),
-            names_inbox=any(INBOX in part.carriers for part in job.parts),
+            has_entries=any(not part.carriers or INBOX in part.carriers for part in job.stored.parts),
+            names_inbox=any(INBOX in part.carriers for part in job.stored.parts),
             parts=tuple(parts),
             addressing=self._addressing,
         )
 
     async def _parts(self, job: ExpansionJob) -> list[PartPlan]:
-        plans = [await self._part(job, number, part) for number, part in enumerate(job.parts)]
+        plans = [await self._part(job, number, part) for number, part in enumerate(job.stored.parts)]
         return [plan for plan in plans if plan.is_by_route or plan.accounts]
 
     async def _part(self, job: ExpansionJob, number: int, part: Part) -> PartPlan:

@@ -7,8 +7,9 @@ from the last rev it has.
 """
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import structlog
@@ -83,6 +84,9 @@ class Hub:
         self._behind: set[Reader] = set()
         self._handing: deque[Iterator[bool]] = deque()
         self._due = asyncio.Event()
+        self._look_due = asyncio.Event()
+        self._at_rest = asyncio.Event()
+        self._at_rest.set()
         self.count = 0
         self.frames = 0
         self.cut = 0
@@ -149,6 +153,7 @@ class Hub:
         if not served:
             return
         self._handing.append(self._hand(note.message, served))
+        self._at_rest.clear()
         if len(self._handing) == 1:
             self._hand_on()
 
@@ -161,6 +166,8 @@ class Hub:
             loop_turn -= 1
         if self._handing:
             asyncio.get_running_loop().call_soon(self._hand_on)
+        else:
+            self._at_rest.set()
 
     def _hand(self, message: StoredMessage, served: Sequence[tuple[Mark, tuple[Reader, ...]]]) -> Iterator[bool]:
         """Offer a message to its readers, one per step."""
@@ -201,8 +208,9 @@ class Hub:
 
     def _on_changed(self, note: Changed) -> None:
         boxes = self._readers.get(note.space, {})
-        touched: Iterable[int] = note.mailboxes or tuple(boxes)
-        for mailbox in touched:
+        if boxes and not note.mailboxes:
+            self._look_due.set()
+        for mailbox in note.mailboxes:
             for reader in boxes.get(mailbox, ()):
                 self.fall_behind(reader)
 
@@ -317,7 +325,11 @@ class Hub:
 
     async def _poll_forever(self) -> None:
         while True:
-            await asyncio.sleep(self._poll_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_s):
+                    await self._look_due.wait()
+            await self._at_rest.wait()  # who is about to be handed something is not behind
+            self._look_due.clear()
             self._cut_stuck()
             try:
                 await self._look()
@@ -325,7 +337,7 @@ class Hub:
                 log.warning("poll_postponed", readers=self.count)
 
     async def _look(self) -> None:
-        """Find what a lost bell missed."""
+        """Find what a lost bell missed, or one that named nobody."""
         for space in list(self._readers):
             boxes = list(self._readers.get(space, {}))
             for start in range(0, len(boxes), PAGE):

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from onebell.core.bell import Mark, StoredMessage
 from onebell.core.model import Members, Part, PeopleQuery, Severity
 
 LEASE_S = 45.0
@@ -153,18 +154,23 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ExpansionJob(msgspec.Struct, frozen=True, kw_only=True):
     """An expansion that this node holds under a lease."""
 
-    space: int
-    message: int
+    stored: StoredMessage
     no: int
     spread: Spread
     cursor: int
     keep: str
-    severity: Severity
     watched: bool
-    dialect: str
-    parts: tuple[Part, ...]
     due_at: int
-    expires_at: int
+
+    @property
+    def space(self) -> int:
+        """The owner."""
+        return self.stored.space
+
+    @property
+    def message(self) -> int:
+        """Internal id."""
+        return self.stored.id
 
 
 class Addressing(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,7 +206,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     cursor: int  # the last of them
     is_last: bool
     is_ours: bool = True  # False: another node took it over, or the message was recalled
-    mailboxes: tuple[int, ...] = ()  # who got an entry; only when they are few
+    marks: tuple[Mark, ...] = ()  # entries in mailboxes that somebody reads now
     has_deliveries: bool = False
     watched: bool = False  # events wait to be packed
 

@@ -91,7 +91,9 @@ class Callbacks:
     async def keep_secrets(self, space: int, sealed: bytes) -> None:
         """Store the first signing secrets; those of a node that was quicker stay."""
         row = {"space_id": space, "key": SECRETS, "value": sealed}
-        await self._db.write(lambda c: c.execute(inserter(c, setting).values(row).on_conflict_do_nothing()))
+        await self._db.write(
+            lambda c: c.execute(inserter(c.dialect.name, setting).values(row).on_conflict_do_nothing())
+        )
 
 
 def _waiting(connection: sa.Connection, dialect: str, limit: int) -> tuple[Event, ...]:

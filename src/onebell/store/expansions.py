@@ -5,26 +5,24 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from onebell.core.model import Part, Severity
+from onebell.core.bell import Mark
 from onebell.core.work import LEASE_S, ExpansionJob, ExpansionPlan, Page, Spread
 from onebell.ids import IdMint
 from onebell.store.engine import Database
-from onebell.store.fanout import write_deliveries
-from onebell.store.messages import finish
+from onebell.store.fanout import Fan
+from onebell.store.live import LiveMarks
+from onebell.store.messages import finish, stored_message
 from onebell.store.queueing import ZERO
 from onebell.store.resolution import write_resolution
 from onebell.store.schema import entry, expansion, mailbox, message
 from onebell.store.spread import People, next_people, passed, place
 
-FEW = 256
-"""Pages up to this size tell the bell whose mailboxes changed."""
 ONLINE_MS = 60_000
 """How long an entry of a ``while_online`` message lives (DESIGN §5)."""
 NAME_KEPT_MS = 7 * 86_400_000
 """How long the mailbox of an unclaimed name outlives its last entry (DESIGN §1)."""
 
 _spread = msgspec.json.Decoder(Spread).decode
-_parts = msgspec.json.Decoder(tuple[Part, ...]).decode
 
 
 class Expansions:
@@ -48,7 +46,7 @@ class Expansions:
     ) -> Page:
         """Write the next page and move the cursor, in one transaction under a renewed lease."""
         if self._pages is None or self._pages.plan is not plan:
-            self._pages = _Pages(plan)
+            self._pages = _Pages(plan, self._db.kind)
         where = place(plan.job.spread.audience, cursor, limit, now_ms)
         people = People(ids=self._pages.people, place=where, now_ms=now_ms)
         return await self._db.write(_Run(self._pages, people, node, mint).page)
@@ -90,18 +88,13 @@ def _claim(connection: sa.Connection, now_ms: int, node: int) -> ExpansionJob | 
         return None
     found = row._mapping
     job = ExpansionJob(
-        space=found[expansion.c.space_id],
-        message=found[expansion.c.message_id],
+        stored=stored_message(found),
         no=found[expansion.c.no],
         spread=_spread(found[expansion.c.audience] or b"{}"),
         cursor=found[expansion.c.cursor],
         keep=found[message.c.keep],
-        severity=Severity(found[message.c.severity]),
         watched=bool(found[message.c.watched]),
-        dialect=found[message.c.dialect],
-        parts=_parts(found[message.c.parts] or b"[]"),
         due_at=found[message.c.due_at],
-        expires_at=found[message.c.expires_at],
     )
     lease_until = now_ms + round(LEASE_S * 1000)
     connection.execute(sa.update(expansion).where(_is(job)).values(lease_until=lease_until, node=node))
@@ -124,7 +117,7 @@ def _expanded(job: ExpansionJob) -> sa.Update:
 class _Pages:
     """The statements of one expansion, made once: a page only fills in where it stands."""
 
-    def __init__(self, plan: ExpansionPlan) -> None:
+    def __init__(self, plan: ExpansionPlan, kind: str) -> None:
         self.plan = plan
         self.job = job = plan.job
         self.people = next_people(job.space, job.spread.audience, job.keep)
@@ -142,7 +135,8 @@ class _Pages:
             entry.c.mailbox_id > after,
             entry.c.mailbox_id <= last,
         )
-        self.mailboxes = sa.select(entry.c.mailbox_id).where(*self.own_entries)
+        self.marks = LiveMarks(job.space, job.spread.audience.feed, self.own_entries)
+        self.fans = [Fan(kind, plan, part, self.people) for part in plan.parts]
         self.new_entries = self._new_entries(boxes)
         self.move_counters = self._move_counters()
         self.renew = self._renew()
@@ -174,7 +168,7 @@ class _Pages:
             "feed_id": sa.literal(job.spread.audience.feed, sa.BigInteger),
             "direction": ZERO,
             "mentioned": sa.case((mailbox.c.id.in_(mentions), 1), else_=0) if mentions else ZERO,
-            "severity": sa.literal(int(job.severity)),
+            "severity": sa.literal(job.stored.severity),
             "created_at": now,
             "expires_at": now + ONLINE_MS if job.keep == "while_online" else ZERO,
         }
@@ -219,8 +213,8 @@ class _Run:
         count, last = connection.execute(self._pages.extent, self._people.place).one()
         if count == 0:
             return self._end(connection)
-        mailboxes = self._entries(connection, last) if self._plan.has_entries else ()
-        has_deliveries = write_deliveries(connection, self._plan, self._people, self._mint)
+        marks = self._entries(connection, last) if self._plan.has_entries else ()
+        wrote = [fan.write(connection, self._people, self._mint) for fan in self._pages.fans]
         if self._plan.job.watched:
             write_resolution(connection, self._plan, self._people, self._mint)
         connection.execute(self._pages.advance, {"p_last": last, "p_count": count})
@@ -228,21 +222,19 @@ class _Run:
             count=count,
             cursor=last,
             is_last=False,
-            mailboxes=mailboxes,
-            has_deliveries=has_deliveries,
+            marks=marks,
+            has_deliveries=any(wrote),
             watched=self._plan.job.watched,
         )
 
-    def _entries(self, connection: sa.Connection, last: int) -> tuple[int, ...]:
+    def _entries(self, connection: sa.Connection, last: int) -> tuple[Mark, ...]:
         if connection.dialect.name == "postgresql":
             # In the writer's order, so that two transactions never wait for each other.
             connection.execute(self._pages.lock, {**self._people.place, "p_last": last})
         connection.execute(self._pages.new_entries, self._people.place)
-        upto = {"p_after": self._cursor, "p_last": last}
-        moved = connection.execute(self._pages.move_counters, {**upto, "p_now": self._people.now_ms})
-        if moved.rowcount > FEW:
-            return ()
-        return tuple(connection.execute(self._pages.mailboxes, upto).scalars())
+        upto = {"p_after": self._cursor, "p_last": last, "p_now": self._people.now_ms}
+        connection.execute(self._pages.move_counters, upto)
+        return self._pages.marks.read(connection, upto)
 
     def _end(self, connection: sa.Connection) -> Page:
         job, now_ms = self._plan.job, self._people.now_ms

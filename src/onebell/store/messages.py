@@ -1,11 +1,12 @@
 """Messages as the background tasks see them: what is sent, and when nothing is open any more."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from onebell.core.bell import StoredMessage
 from onebell.core.events import EventKind
 from onebell.core.model import Part, Severity
 from onebell.core.work import EventDraft, MessageFacts
@@ -51,6 +52,24 @@ def _facts(connection: sa.Connection, space: int, message_id: int) -> MessageFac
         watched=bool(row.watched),
         created_at=row.created_at,
         expires_at=row.expires_at,
+    )
+
+
+def stored_message(row: Mapping[Any, Any]) -> StoredMessage:
+    """What readers get, from a row that holds the message's columns."""
+    return StoredMessage(
+        id=row[message.c.id],
+        space=row[message.c.space_id],
+        dialect=row[message.c.dialect],
+        public_id=row[message.c.public_id],
+        sender=row[message.c.sender],
+        sender_kind=row[message.c.sender_kind],
+        sender_name=row[message.c.sender_name],
+        parent=row[message.c.parent_id],
+        severity=row[message.c.severity],
+        parts=_parts(row[message.c.parts] or b"[]"),
+        created_ms=row[message.c.created_at],
+        expires_ms=row[message.c.expires_at],
     )
 
 

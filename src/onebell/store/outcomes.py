@@ -151,7 +151,7 @@ def _write_receipts(connection: sa.Connection, held: Sequence[Result], now_ms: i
         if result.expects_receipt and result.provider_ref
     ]
     if rows:
-        connection.execute(inserter(connection, receipt).on_conflict_do_nothing(), rows)
+        connection.execute(inserter(connection.dialect.name, receipt).on_conflict_do_nothing(), rows)
 
 
 def bury(connection: sa.Connection, dead: Sequence[tuple[int, int, str]], now_ms: int) -> None:
@@ -172,7 +172,7 @@ def _bury_targets(connection: sa.Connection, results: Sequence[Result], now_ms: 
 
 def _pause(connection: sa.Connection, results: Sequence[Result]) -> None:
     pauses = {(p.space, p.account, p.target): p for p in (result.pause for result in results) if p is not None}
-    statement = inserter(connection, carrier_pause)
+    statement = inserter(connection.dialect.name, carrier_pause)
     # A shorter pause that comes later never cuts a longer one.
     statement = statement.on_conflict_do_update(
         index_elements=["space_id", "account_id", "target_id"],

@@ -12,9 +12,9 @@ ZERO: sa.ColumnElement[int] = sa.literal_column("0")
 """Likewise."""
 
 
-def inserter(connection: sa.Connection, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
-    """An insert that can say what happens on a conflict; both engines spell it alike."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+def inserter(kind: str, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
+    """An insert that can say what happens on a conflict; both engines spell it alike. ``kind`` is the engine's."""
+    return postgresql.insert(table) if kind == "postgresql" else sqlite.insert(table)
 
 
 def keys_in(table: sa.Table, keys: Iterable[tuple[int, int]], column: str = "id") -> sa.ColumnElement[bool]:

@@ -64,7 +64,7 @@ def _events(
     values: dict[str, sa.ColumnElement[Any]] = {
         "space_id": sa.literal(plan.job.space, big),
         "id": sa.literal(first - 1, big) + sa.func.row_number().over(order_by=(told.c.person, told.c.data)),
-        "dialect": sa.literal(plan.job.dialect),
+        "dialect": sa.literal(plan.job.stored.dialect),
         "message_id": sa.literal(plan.job.message, big),
         "person_id": told.c.person,
         "kind": sa.literal(kind.value),

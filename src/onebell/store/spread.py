@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from onebell.core.model import Members, PeopleQuery
 from onebell.core.work import Addressing, ExpansionPlan, PartPlan
-from onebell.store.schema import address, attribute, carrier_account, mailbox, member, person, route, session, tag
+from onebell.store.live import has_socket
+from onebell.store.schema import address, attribute, carrier_account, mailbox, member, person, route, tag
 
 Ids: TypeAlias = sa.Select[int]
 _Condition: TypeAlias = sa.ColumnElement[bool]
@@ -150,8 +151,7 @@ def _has_attribute(space: int, who: sa.ColumnElement[int], one: tuple[str, str])
 def _online(space: int, who: sa.ColumnElement[int], keep: str) -> list[_Condition]:
     if keep != "while_online":
         return []
-    live = (session.c.space_id == space, session.c.mailbox_id == who, session.c.lease_until > _NOW)
-    return [sa.select(1).where(*live).exists()]
+    return [has_socket(space, who, _NOW)]
 
 
 def _window(ids: Iterable[int], after: int) -> list[int]:

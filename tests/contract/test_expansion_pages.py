@@ -232,14 +232,12 @@ async def test_named_receivers_may_be_names_and_devices(store: Store, rows: Rows
 
 
 async def test_only_who_is_online_now(store: Store, rows: Rows) -> None:
-    """A message kept while online goes to mailboxes with a live session, for 60 s, and over no carrier."""
+    """A message kept while online goes to mailboxes with an open socket, for 60 s, and over no carrier."""
     ids = await people(rows, 3)
     now = rows.clock.now_ms()
-    sessions = [(ids[0], now + 1), (ids[1], now)]
-    await rows.put(
-        schema.session,
-        [{"space_id": SPACE, "id": box, "mailbox_id": box, "lease_until": until} for box, until in sessions],
-    )
+    await read_by_socket(rows, ids[0], "inbox")
+    await read_by_socket(rows, ids[1], "inbox", lease_s=0)
+    await read_by_socket(rows, ids[2], "sign_in")
     message = await broadcast(rows, everyone(), keep="while_online")
 
     await expander(store, rows).turn()

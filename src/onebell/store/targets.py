@@ -43,6 +43,12 @@ def dead(connection: sa.Connection, space: int, ids: Sequence[int]) -> set[int]:
     return found
 
 
+def revive_all(connection: sa.Connection, space: int, account: int) -> None:
+    """An account that was changed may reach what it could not before."""
+    here = sa.and_(target.c.space_id == space, target.c.account_id == account, target.c.dead_at > 0)
+    connection.execute(sa.update(target).where(here).values(dead_at=0, dead_why=""))
+
+
 class Targets:
     """What becomes of addresses."""
 

@@ -203,6 +203,28 @@ def test_fields_are_checked_before_building(kind: str, outbound: Outbound) -> No
     assert caught.value.field == "nonsense"
 
 
+@pytest.mark.parametrize("kind", ["bark", "dingtalk_bot", "feishu_bot", "gotify", "serverchan", "wecom_bot"])
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        (answer(200, b"<html>"), Temporary(why="the answer is not the service's JSON")),
+        (answer(200, b"[]"), Temporary(why="the answer is not the service's JSON")),
+        (answer(200, {"said": "nothing"}), Temporary(why="the answer is not the service's JSON")),
+        (answer(502), Temporary(why="HTTP 502")),
+        (answer(503, retry_after="120"), Throttled(why="HTTP 503", wait_s=120)),
+        (answer(429, retry_after="9"), Throttled(why="HTTP 429", wait_s=9)),
+        (answer(429), Throttled(why="HTTP 429", wait_s=60)),
+        (answer(302, location="/"), Permanent(why="HTTP 302", code=302)),
+    ],
+)
+async def test_what_a_proxy_says_is_judged_by_its_status(
+    kind: str, outbound: Outbound, script: Any, expected: Outcome
+) -> None:
+    """An answer that is not the service's own JSON is a proxy's, or an outage's."""
+    async with http_service(script) as service:
+        assert await send(kind, service.port, outbound) == [expected]
+
+
 async def test_accounts_open_a_carrier_once(outbound: Outbound) -> None:
     """However many sends want it at once; a changed configuration opens a new one and later closes the old."""
     clock = MovedClock()

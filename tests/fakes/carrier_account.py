@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.fakes.clock import MovedClock
 from tests.fakes.dns import FakeResolver
+from tests.fakes.http_service import Received, Script, http_service
 
 from onebell.carriers import registry
 from onebell.carriers.base import Address, Batch, Carrier, Rendered
@@ -17,6 +18,7 @@ from onebell.core import sanitize
 from onebell.core.directory import CarrierAccount
 from onebell.core.fit import Limits, fit
 from onebell.core.model import Attachment, Content, Format, Severity
+from onebell.core.outcomes import Outcome
 from onebell.core.render import render
 from onebell.core.tokens import StoredToken
 
@@ -61,16 +63,27 @@ def batch(part: Rendered | None = None, *addresses: str, **changed: Any) -> Batc
 
 
 @asynccontextmanager
-async def opened(kind: str, **fields: Any) -> AsyncIterator[Carrier]:
+async def opened(kind: str, clock: Clock | None = None, **fields: Any) -> AsyncIterator[Carrier]:
     """An account's carrier, open, that reaches loopback only."""
     outbound = Outbound(resolver=FakeResolver())
-    carrier = registry.build(account(kind, **fields), tools(outbound, MovedClock()))
+    carrier = registry.build(account(kind, **fields), tools(outbound, clock or MovedClock()))
     await carrier.open()
     try:
         yield carrier
     finally:
         await carrier.close()
         await outbound.close()
+
+
+async def exchange(
+    script: Script, kind: str, sent: Batch | None = None, clock: Clock | None = None, **fields: str
+) -> tuple[Outcome, list[Received]]:
+    """The outcome of one message, and the requests that it took; ``{at}`` in a field is the service's address."""
+    async with http_service(script) as service:
+        filled = {name: value.replace("{at}", service.base) for name, value in fields.items()}
+        async with opened(kind, clock, **filled) as carrier:
+            (outcome,) = await carrier.send(sent or batch())
+        return outcome, service.received
 
 
 class TokensInMemory:

@@ -30,6 +30,8 @@ _SAID: dict[str, object] = {
     "/cgi-bin/gettoken": _OK | {"access_token": "a-token", "expires_in": 7200},
     "/open-apis": {"code": 0, "msg": "success"},
     "/push": {"code": 200, "message": "success", "timestamp": 1},
+    "/message": {"id": 25, "appid": 5, "message": "m", "title": "t", "priority": 5},
+    "/SCT": {"code": 0, "message": "", "data": {"pushid": "1", "readkey": "k", "error": "SUCCESS", "errno": 0}},
     "/trigger": b"Congratulations! You've fired the bell event",
 }
 """What each provider says when all is well."""
@@ -46,6 +48,11 @@ class Sink:
     def base(self) -> str:
         """Its origin."""
         return self._service.base
+
+    @property
+    def received(self) -> list[Received]:
+        """Everything that came, in order."""
+        return self._service.received
 
     async def about(self, what: str, path: str = "") -> list[Received]:
         """The requests to a path that hold a text."""

@@ -1,6 +1,6 @@
 """Changing mailboxes. Whatever readers must see takes a new ``rev`` under the mailbox's row lock (DESIGN §4)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -254,6 +254,29 @@ def _mark(conn: Connection, space: int, message_id: int, now: int, mark: sa.Colu
     return tuple(boxes)
 
 
+def rewrite(conn: Connection, space: int, message_id: int, change: Callable[[bytes], bytes]) -> tuple[int, ...]:
+    """Replace the parts of a message; its entries take a new rev. The mailboxes that have one.
+
+    ``change`` gets the parts as they are, while nobody else can change them; what it raises leaves all as it was.
+
+    Raises:
+        NotFound: the space has no such message.
+    """
+    mine = sa.and_(message.c.space_id == space, message.c.id == message_id)
+    parts = conn.execute(sa.select(message.c.parts).where(mine).with_for_update()).scalar()
+    if parts is None:
+        raise NotFound("message")
+    conn.execute(sa.update(message).where(mine).values(parts=change(parts)))
+    places = conn.execute(
+        sa.select(entry.c.mailbox_id, entry.c.seq)
+        .where(entry.c.space_id == space, entry.c.message_id == message_id, entry.c.deleted_at == 0)
+        .order_by(entry.c.mailbox_id, entry.c.seq)
+    ).all()
+    for place in places:
+        _move(conn, Change(space=space, mailbox=place.mailbox_id, now=0), place.seq)
+    return tuple(dict.fromkeys(place.mailbox_id for place in places))
+
+
 def recall_message(conn: Connection, space: int, message_id: int, now: int, mint: IdMint) -> bool:
     """Mark the message itself as recalled and stop its deliveries that have not gone out; False when it was before.
 
@@ -347,6 +370,10 @@ class InboxChanges:
     async def hide(self, space: int, message_id: int, now: int) -> tuple[int, ...]:
         """See :func:`hide`."""
         return await self._db.write(lambda conn: hide(conn, space, message_id, now))
+
+    async def rewrite(self, space: int, message_id: int, change: Callable[[bytes], bytes]) -> tuple[int, ...]:
+        """See :func:`rewrite`."""
+        return await self._db.write(lambda conn: rewrite(conn, space, message_id, change))
 
     async def recall_message(self, space: int, message_id: int, now: int, mint: IdMint) -> bool:
         """See :func:`recall_message`."""

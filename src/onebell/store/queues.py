@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from onebell.core.conversations import Ack, Found, Pulled, Queued, Reader, Waiting
 from onebell.core.mailbox import Change
 from onebell.core.model import FeedKind, Shown
+from onebell.errors import NotFound
 from onebell.ids import IdMint
 from onebell.store import devices, inbox_changes
 from onebell.store.engine import Database
@@ -203,6 +204,18 @@ def peers(conn: Connection, space: int, dialect: str, realm: str, me: int, feeds
     return {which: names[other] for which, other in others.items() if other in names}
 
 
+def other_side(conn: Connection, space: int, which: int, me: int) -> int:
+    """The other party of a conversation.
+
+    Raises:
+        NotFound: there is no such conversation.
+    """
+    code = conn.execute(sa.select(feed.c.code).where(feed.c.space_id == space, feed.c.id == which)).scalar()
+    if code is None:
+        raise NotFound("conversation")
+    return _other_of(code, me)
+
+
 def _other_of(code: str, me: int) -> int:
     one, other = (int(number) for number in code.rsplit(":", 2)[1:])
     return other if one == me else one
@@ -274,6 +287,10 @@ class Queues:
     async def peers(self, space: int, dialect: str, realm: str, me: int, feeds: Sequence[int]) -> dict[int, str]:
         """See :func:`peers`."""
         return await self._db.read(lambda conn: peers(conn, space, dialect, realm, me, feeds))
+
+    async def other_side(self, space: int, which: int, me: int) -> int:
+        """See :func:`other_side`."""
+        return await self._db.read(lambda conn: other_side(conn, space, which, me))
 
     async def undelivered(self, reader: Reader, now: int) -> int:
         """See :func:`undelivered`."""

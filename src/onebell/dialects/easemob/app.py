@@ -49,6 +49,7 @@ class App(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     message_bytes: int = MESSAGE_BYTES  # of body and ext; up to 5120
     calls_per_second: int = CALLS_PER_SECOND  # 0 = off
     messages_per_minute: int = MESSAGES_PER_MINUTE  # 0 = off
+    contacts_only: bool = False  # clients may write only to those who have them as a contact
 
     @property
     def key(self) -> str:

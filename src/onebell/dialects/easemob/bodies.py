@@ -199,6 +199,7 @@ LABELS = {
     "file": "[文件]",
     "loc": "[位置]",
     "custom": "[自定义消息]",
+    "combine": "[聊天记录]",
 }
 
 
@@ -213,7 +214,7 @@ def stored_body(kind: str, body: Body, *, lenient: bool) -> dict[str, Any]:
 
 def text_of(kind: str, body: Body) -> str:
     """What a person reads of a stored body; empty for commands, which nobody is shown."""
-    if kind == "txt":
+    if kind == "txt" or (kind == "combine" and body["msg"]):
         return str(body["msg"])
     if kind == "loc":
         return f"{LABELS[kind]} {body['addr']}"

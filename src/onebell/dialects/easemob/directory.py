@@ -57,6 +57,7 @@ class AppTable(_Table, frozen=True, kw_only=True):
     message_bytes: int = MESSAGE_BYTES
     calls_per_second: int = CALLS_PER_SECOND
     messages_per_minute: int = MESSAGES_PER_MINUTE
+    contacts_only: bool = False
 
 
 class CallbackTable(_Table, frozen=True, kw_only=True):

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from onebell.core.context import Context
 from onebell.core.model import (
     Content,
+    IdempotencyKey,
     Keep,
     Part,
     PartyKind,
@@ -24,6 +27,9 @@ from onebell.dialects.easemob.parse import Message
 
 # Names that can never be registered share one party: whatever is written as ``from`` must not make rows.
 STRANGER = "?"
+# What a client sent again, because it heard no answer, is the same message for so long (sheet easemob-msync §7).
+REPEAT_S = 600
+UPLINK = "uplink"
 # A few receivers are asked for one by one: those answers are cached.
 CACHED_RECEIVERS = 8
 NAMES = 10_000
@@ -47,6 +53,35 @@ async def send(context: Context, space: int, app: App, message: Message) -> dict
     submission = await _submission(context, space, app, message, receivers)
     receipt = await context.accept(submission)
     return _ids(context, message, receivers, receipt)
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Which client a message comes from."""
+
+    party: int  # of the user
+    device: int
+    number: int  # the client's own id of it; the same again within ``REPEAT_S`` is a repeat
+
+
+async def send_from(context: Context, space: int, app: App, message: Message, origin: Origin) -> int:
+    """Store a message that a client sent to one receiver; its id. The sender's other devices get a copy.
+
+    Raises:
+        Refused, StoreUnavailable: nothing is stored.
+    """
+    receivers = await _receivers(context, space, app, message.receivers)
+    submission = await _submission(context, space, app, message, receivers)
+    once = IdempotencyKey(scope=f"easemob:uplink:{origin.device}", key=str(origin.number), keep_s=REPEAT_S)
+    to_himself = origin.party in receivers.parties.values()
+    submission = msgspec.structs.replace(
+        submission,
+        device=origin.device,
+        idempotency=once,
+        copy_to_sender=not to_himself,
+        extra={**submission.extra, UPLINK: True},
+    )
+    receipt = await context.accept(submission)
+    return int(receipt.entries[0].public_id if receipt.entries else receipt.public_id)
 
 
 async def _receivers(context: Context, space: int, app: App, names: Sequence[str]) -> Receivers:

@@ -9,7 +9,7 @@ from onebell.core.conversations import Seat, SignedIn
 from onebell.core.directory import Account
 from onebell.core.presence import Presence
 from onebell.dialects.easemob.answer import EXPIRED_TOKEN, Rejected
-from onebell.dialects.easemob.app import ACCOUNT_NAME, DIALECT, App
+from onebell.dialects.easemob.app import ACCOUNT_NAME, DIALECT, MSYNC, App
 from onebell.dialects.easemob.auth import caller_of
 from onebell.dialects.easemob.msync.codec import Undecodable, read
 from onebell.dialects.easemob.msync.device import Seated
@@ -18,8 +18,6 @@ from onebell.dialects.easemob.offline import reader_of
 from onebell.dialects.easemob.visit import app_named
 from onebell.errors import NotFound, TooManyDevices
 
-KIND = "msync"
-"""Of its session rows."""
 DEVICES = 4
 """Online at once of one user on one platform (sheet easemob §5)."""
 RESOURCE_CHARS = 256
@@ -123,7 +121,7 @@ class Entrance:
             name=asked.device_name.replace("\0", ""),
             platform=info["platform"],
             limit=DEVICES,
-            session=self.presence.draft(space, KIND, account.person, info),
+            session=self.presence.draft(space, MSYNC, account.person, info),
         )
         try:
             return await self.context.store.devices.sign_in(seat, self.context.mint)

@@ -1,19 +1,23 @@
 """One socket from its opening to its end: frames in, in order; kicks and silence (sheet easemob-msync §2, §5, §6)."""
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import structlog
 from starlette.types import Receive
 
 from onebell.core.conversations import REPLACED
-from onebell.dialects.easemob.msync import codec
+from onebell.dialects.easemob.app import KICKED_PASSWORD, KICKED_REMOVED
+from onebell.dialects.easemob.msync import codec, refusals
 from onebell.dialects.easemob.msync.codec import Undecodable
 from onebell.dialects.easemob.msync.device import Device
 from onebell.dialects.easemob.msync.framing import Framing, NotAFrame
-from onebell.dialects.easemob.msync.msync_pb2 import CommSyncUL, Logout, Meta, MSync, StatisticsBody, Status
+from onebell.dialects.easemob.msync.msync_pb2 import CommSyncUL, Logout, Meta, MSync, StatisticsBody
 from onebell.dialects.easemob.msync.outbox import Outbox
 from onebell.dialects.easemob.msync.provision import NotSeated
+from onebell.dialects.easemob.msync.refusals import NotTaken
+from onebell.dialects.easemob.msync.uplink import Uplink
 from onebell.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -21,15 +25,17 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+UPLINKS = 64
+"""Frames of one client that wait to be stored."""
 BAD_FRAMES = 5
 """Undecodable frames in a row after which the socket is closed."""
 GOING_AWAY = 1001
 TRY_AGAIN = 1013
 
 KICKS: Final = {
-    "removed": StatisticsBody.USER_REMOVED,
+    KICKED_REMOVED: StatisticsBody.USER_REMOVED,
     REPLACED: StatisticsBody.USER_LOGIN_ANOTHER_DEVICE,
-    "password": StatisticsBody.USER_KICKED_BY_CHANGE_PASSWORD,
+    KICKED_PASSWORD: StatisticsBody.USER_KICKED_BY_CHANGE_PASSWORD,
 }
 """By why a session has to end; whatever else is "kicked by another device"."""
 
@@ -45,13 +51,16 @@ class Over(Exception):
 class Socket:
     """One per connection."""
 
-    __slots__ = ("__weakref__", "_bad", "_ending", "_framing", "_outbox", "_service", "device", "heard_at")
+    __slots__ = ("__weakref__", "_bad", "_ending", "_framing", "_outbox", "_service", "_uplinks", "_working",
+                 "device", "heard_at")  # fmt: skip
 
     def __init__(self, service: "Msync", framing: Framing, outbox: Outbox) -> None:
         self._service = service
         self._framing = framing
         self._outbox = outbox
         self._bad = 0
+        self._uplinks: deque[Meta] = deque()
+        self._working: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self.device: Device | None = None
         """Who has signed in; None = nobody yet."""
@@ -118,7 +127,34 @@ class Socket:
             now = self._service.context.clock.now_ms()
             self._outbox.put(codec.taken(asked.meta.id, self._service.context.mint.mint(), now))
             return
-        self._outbox.put(codec.refused(asked.meta.id, Status.FAIL, "not supported"))
+        self._uplinks.append(asked.meta)
+        if self._working is None:
+            self._working = asyncio.create_task(self._work(Uplink(self._service.context, device.seated)))
+        if len(self._uplinks) >= UPLINKS:
+            # Who sends faster than can be stored is not read any further.
+            await asyncio.wait([self._working])
+
+    async def _work(self, uplink: Uplink) -> None:
+        """Take what the client sends, one after the other, beside its pulls: a pre-send callback must not stop them."""
+        try:
+            while self._uplinks:
+                meta = self._uplinks.popleft()
+                self._outbox.put(await self._taken(uplink, meta))
+        finally:
+            self._working = None
+
+    async def _taken(self, uplink: Uplink, meta: Meta) -> bytes:
+        try:
+            answered = await uplink.take(meta)
+        except NotTaken as refusal:
+            return codec.refused(meta.id, refusal.code, refusal.reason)
+        except StoreUnavailable:
+            return codec.refused(meta.id, *refusals.BROKEN)
+        except Exception:
+            log.exception("uplink_failed")
+            return codec.refused(meta.id, *refusals.BROKEN)
+        now = self._service.context.clock.now_ms()
+        return codec.taken(meta.id, answered.server_id, now, answered.metas)
 
     # ------------------------------------------------------------ the end
 
@@ -155,6 +191,7 @@ class Socket:
         if device is not None:
             self._service.leave(device)
             self._service.presence.leave(device.seated.session)
-        if self._ending is not None:
-            await self._ending
+        for task in (self._working, self._ending):
+            if task is not None:
+                await asyncio.wait([task])
         await self._outbox.gone()

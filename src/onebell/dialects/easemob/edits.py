@@ -1,0 +1,72 @@
+"""Changing what a message says after it was sent (sheet easemob-msync §6, §7)."""
+
+from typing import Any
+
+import msgspec
+
+from onebell.core.bell import Changed
+from onebell.core.context import Context
+from onebell.core.inbox import unpack
+from onebell.core.model import Part
+from onebell.dialects.easemob.bodies import text_of
+
+MOST_EDITS = 10
+LIMIT = "Sorry, edit limit reached"
+_encode = msgspec.json.Encoder().encode
+
+
+class TooManyEdits(Exception):
+    """It was changed as often as it may be."""
+
+
+class Edit(msgspec.Struct, frozen=True, kw_only=True):
+    """What shall be said instead."""
+
+    operator: str  # account name
+    sender: str  # account name
+    sent_at: int  # ms
+    body: dict[str, Any]
+    ext: dict[str, Any] | None  # None = stays
+
+
+async def edit(context: Context, space: int, message: int, change: Edit) -> dict[str, Any]:
+    """Change a message in all its mailboxes; what clients are told of it (``edit_msg``).
+
+    Raises:
+        TooManyEdits: nothing is changed.
+        NotFound: there is no such message.
+    """
+    now = context.clock.now_ms()
+    told: dict[str, Any] = {}
+
+    def write(parts: bytes) -> bytes:
+        part, *others = unpack(parts)
+        data = part.content.data
+        count = int(data.get("edited", {}).get("count", 0)) + 1
+        if count > MOST_EDITS:
+            raise TooManyEdits
+        told.update(_told(change, count, now))
+        ext = data["ext"] if change.ext is None else change.ext
+        new = {**data, "body": change.body, "type": change.body["type"], "ext": ext, "edited": dict(told)}
+        return _encode((_changed(part, new), *others))
+
+    boxes = await context.store.inbox_changes.rewrite(space, message, write)
+    context.bell.ring(Changed(space=space, mailboxes=boxes))
+    return told
+
+
+def _told(change: Edit, count: int, now: int) -> dict[str, Any]:
+    return {
+        "count": count,
+        "operator": change.operator,
+        "edit_time": now,
+        "sender": change.sender,
+        "send_time": change.sent_at,
+        "chat_type": "chat:user",
+    }
+
+
+def _changed(part: Part, data: dict[str, Any]) -> Part:
+    body = data["body"]
+    content = msgspec.structs.replace(part.content, body=text_of(body["type"], body), data=data)
+    return msgspec.structs.replace(part, content=content)

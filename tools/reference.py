@@ -17,6 +17,7 @@ from onebell.api.errors import STATUS
 from onebell.app import Application
 from onebell.dialects.easemob import answer as easemob
 from onebell.dialects.pushplus.answer import Fault as PushPlusFault
+from onebell.dialects.pushplus.answer import OpenFault
 from onebell.dialects.ums import answer as ums
 from onebell.http.areas import TABLE
 from onebell.settings import Settings
@@ -96,6 +97,11 @@ def errors_page() -> str:
         "",
         *table("row", "code", "msg"),
         *(row(fault.row, fault.code, f"`{fault.value[2]}`") for fault in PushPlusFault),
+        "",
+        "The open API (`/api/open/…`) says why in `data`.",
+        "",
+        *table("code", "msg", "data"),
+        *(row(fault.value[0], f"`{fault.value[1]}`", f"`{fault.value[2] or 'null'}`") for fault in OpenFault),
         "",
         "## WeCom message push",
         "",

@@ -193,6 +193,28 @@ async def test_odd_characters_everywhere(service, odd):
         assert said.code in (200, 903, 999), (field, said.body.decode())
 
 
+@pytest.mark.parametrize("odd", ["\0", "\ud800", "\ufffe", "😀", "a\0b", "{0}", "'"])
+async def test_odd_characters_in_topics_and_remarks(service, odd):
+    """Both engines take them in what is kept, and no number is found in them."""
+    headers = {"access-key": await access_key(service)}
+
+    async def code(method: str, path: str, body: object = None) -> int:
+        return (await service.ask(method, f"/api/open/{path}", body, headers)).code
+
+    texts = dict.fromkeys(("topicCode", "topicName", "contact", "introduction", "icon", "receiptMessage"), f"t{odd}")
+    assert await code("POST", "topic/add", texts) == 200
+    listed = (await service.ask("POST", "/api/open/topic/list", {}, headers)).json["data"]["list"]
+    ops = next(one["topicId"] for one in listed if one["topicCode"] == "ops")
+    members = await service.ask("POST", "/api/open/topicUser/subscriberList", {"params": {"topicId": ops}}, headers)
+    which = members.json["data"]["list"][0]["id"]
+    assert await code("POST", "topicUser/editRemark", {"id": which, "remark": odd}) == 200
+    (friend,) = (await service.ask("POST", "/api/open/friend/list", {}, headers)).json["data"]["list"]
+    assert await code("POST", "friend/editRemark", {"id": friend["id"], "remark": odd}) == 200
+    for path in ("topic/editTopic", "topicUser/editRemark", "friend/editRemark"):
+        assert await code("POST", path, {"topic": odd, "id": odd}) == 999
+    assert await code("POST", "topicUser/subscriberList", {"params": {"topicId": odd}}) == 999
+
+
 async def test_a_watched_message_has_its_event(service):
     """Alice has an address in her settings, bob has none: only hers waits to be packed."""
     await send(service, content="c")

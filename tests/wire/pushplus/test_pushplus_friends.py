@@ -250,6 +250,22 @@ async def test_somebody_new_registers_and_is_in(people: Circle, sink: Sink):
     assert await people.has("nina", code)
 
 
+@pytest.mark.parametrize("form", ["sign-in", "register"])
+async def test_odd_forms_are_refused(people: Circle, form: str):
+    """Bytes that are no form, names that nobody can have, endless fields: told on the page, never a failure of ours."""
+    link = await people.link("olga")
+    headers = (*FORM, ("Origin", "http://onebell.example"))
+    odd = "uid={0}&name={0}&password={0}password&again={0}password"
+    bodies = [b"", b"\xff\xfe\x00", b"&&==&;", b"uid=%", b"{}", *(odd.format(one).encode() for one in ODD)]
+    for body in bodies:
+        answer = await people.raw("POST", f"{link}/{form}", headers, body)
+        assert answer.status in (401, 422, 429), (answer.status, body[:60])
+        assert b"Olga" in answer.body
+
+
+ODD = ("%00", "%ED%A0%80", "%EF%BF%BE", "%F0%9F%98%80", "a" * 100_000, "%0D%0ASet-Cookie:x=y", "<b>", "%7B0%7D")
+
+
 async def test_a_link_that_refuses_makes_nobody(people: Circle):
     """An ended link leaves no account behind."""
     once = await people.link("olga", scanCount=1)

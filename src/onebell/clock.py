@@ -5,11 +5,14 @@ Instants are integers: milliseconds since the epoch, UTC. Durations are monotoni
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 # PushPlus and UMS write strings and count days in this zone whatever the space's own is (DESIGN §5).
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+_SHANGHAI_AHEAD_MS = 8 * 3_600_000  # all year round since 1992
+_DAY_MS = 86_400_000
 
 
 class Clock(Protocol):
@@ -51,7 +54,12 @@ def shanghai_text(at_ms: int) -> str:
 
 def shanghai_day(at_ms: int) -> str:
     """``yyyy-MM-dd`` in Asia/Shanghai, the day of PushPlus' and UMS' quotas."""
-    return datetime.fromtimestamp(at_ms / 1000, SHANGHAI).strftime("%Y-%m-%d")
+    return _shanghai_day((at_ms + _SHANGHAI_AHEAD_MS) // _DAY_MS)
+
+
+@lru_cache(8)
+def _shanghai_day(number: int) -> str:
+    return utc(number * _DAY_MS).strftime("%Y-%m-%d")
 
 
 def until_shanghai_midnight_s(at_ms: int) -> float:

@@ -56,6 +56,8 @@ class Request:
 
     def query_pairs(self) -> list[tuple[str, str]]:
         """Decoded query parameters in order; ``+`` is a space, bad UTF-8 becomes U+FFFD."""
+        if not self.query:
+            return []
         return parse_qsl(self.query.decode("latin-1"), keep_blank_values=True, encoding="utf-8", errors="replace")
 
     def query_value(self, name: str) -> str | None:

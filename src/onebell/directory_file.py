@@ -243,6 +243,7 @@ class _Reader:
             fields=fields,
             secret=frozenset(kind.secret),
             allow_networks=table.allow_networks,
+            max_age_s=table.max_age_s,
             owner=table.owner,
         )
 

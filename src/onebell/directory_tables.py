@@ -91,6 +91,7 @@ class CarrierTable(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     owner: str = ""
     allow_networks: tuple[str, ...] = ()
+    max_age_s: int = 0  # how long a message is worth trying; 0 = as long as the kind's manifest says
 
 
 def check_space(table: SpaceTable, where: str) -> None:
@@ -136,6 +137,7 @@ def check_carrier(table: CarrierTable, where: str) -> None:
     """Raises: Problem."""
     _require(bool(CODE.fullmatch(table.code)), f"{where}.code", "must be 1 to 64 of A-Z a-z 0-9 _ . -")
     _require(table.code not in RESERVED_CODES, f"{where}.code", f"{table.code} has a meaning of its own")
+    _require(table.max_age_s >= 0, f"{where}.max_age_s", "must be a number of seconds")
     for number, network in enumerate(table.allow_networks):
         _require(_is_network(network), f"{where}.allow_networks[{number}]", "must be a network: 10.0.0.0/8")
 

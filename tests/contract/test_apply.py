@@ -354,11 +354,13 @@ async def test_a_carrier_follows_the_file(home: Space):
     assert (made.kind, made.fields["url"], made.owner, made.enabled) == ("webhook", "http://x.example.test/", 0, True)
     await home.store.carrier_accounts.stop(home.id, made.id, "refused")
     changed = MAIL.replace("x.ex", "y.ex") + 'name = "Sink"\nowner = "alice"\nallow_networks = ["10.0.0.0/8"]\n'
-    assert await home.apply(ALICE + changed) == ["~ carrier mail: allow_networks, name, owner_id, url"]
+    changed += "max_age_s = 60\n"
+    assert await home.apply(ALICE + changed) == ["~ carrier mail: allow_networks, max_age_s, name, owner_id, url"]
     after = await home.lookups.carrier(home.id, "mail")
     assert after is not None
     assert (after.id, after.fields["url"], after.stopped_why) == (made.id, "http://y.example.test/", "")
     assert (after.allow_networks, after.owner) == (("10.0.0.0/8",), (await home.person("alice")).id)
+    assert (made.max_age_s, after.max_age_s) == (0, 60)
     assert await home.apply(ALICE) == ["- carrier mail"]
 
 

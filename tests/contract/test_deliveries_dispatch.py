@@ -147,6 +147,19 @@ async def test_tries_end_with_the_carriers_max_age(node: Node) -> None:
     assert (row.state, row.why) == ("failed", "two")
 
 
+async def test_an_account_may_give_up_earlier(node: Node) -> None:
+    """The account's own max_age_s comes before the manifest's: what is old news is not tried for a day."""
+    account = await node.rows.account("hasty", max_age_s=2)
+    node.carriers.by_code["hasty"] = node.carrier
+    (delivery,) = await node.queue("a", account=account)
+    node.carrier.script("a", Temporary(why="500"))
+
+    await node.send_all()
+
+    row = await node.rows.one(schema.delivery, id=delivery)
+    assert (row.state, row.why) == ("failed", "500")
+
+
 async def test_a_provider_that_asks_for_time_gets_it(node: Node) -> None:
     """A minimum in the provider's answer is kept even where the back-off is shorter."""
     await node.queue("a")

@@ -102,6 +102,7 @@ def _account(row: Any) -> CarrierAccount:
         owner=0,
         enabled=bool(row.enabled),
         stopped_why=row.stopped_why,
+        max_age_s=row.max_age_s,
     )
 
 

@@ -276,6 +276,7 @@ BAD = {
         "line 1: carriers[0].host: is required",
     ),
     "network": (MAIL + 'allow_networks = ["10.0.0.1/8"]', "line 5: carriers[0].allow_networks[0]: must be a network"),
+    "age": (MAIL + "max_age_s = -1", "line 5: carriers[0].max_age_s: must be a number of seconds"),
     "a section's own rule": ('[[wecom.items]]\ncode = "forbidden"', "line 2: wecom.items[0].code: is forbidden"),
 }
 

@@ -109,6 +109,7 @@ class CarrierAccount(msgspec.Struct, frozen=True, kw_only=True):
     stopped_why: str
     is_foreign: bool = False  # made through an API by somebody who is not the operator; its owner's alone
     allow_origins: tuple[str, ...] = ()  # what a foreign account may reach beside public addresses
+    max_age_s: int = 0  # how long a delivery is worth trying; 0 = the kind's manifest says
 
     def __repr__(self) -> str:
         """Without what is secret."""

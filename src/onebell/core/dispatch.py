@@ -266,7 +266,7 @@ class Dispatcher:
             lane.put_first(Group(group.message, group.part, apart).halves())
             pairs = [pair for pair in pairs if not isinstance(pair[1], Split)]
         now = self._context.clock.now_ms()
-        max_age_s = self._carriers.max_age_s(account.kind)
+        max_age_s = account.max_age_s or self._carriers.max_age_s(account.kind)
         results = [self._judge.result(job, outcome, max_age_s, now) for job, outcome in pairs]
         if results:
             await self._ledger.store(results)

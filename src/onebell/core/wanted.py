@@ -49,6 +49,7 @@ class WantedCarrier(msgspec.Struct, frozen=True, kw_only=True):
     fields: dict[str, Any] = {}
     secret: frozenset[str] = frozenset()  # names of those fields that are kept encrypted
     allow_networks: tuple[str, ...] = ()
+    max_age_s: int = 0  # 0 = the manifest's
     owner: str = ""  # uid
 
     def __repr__(self) -> str:

@@ -27,6 +27,7 @@ class NewCarrierAccount(msgspec.Struct, frozen=True, kw_only=True):
     fields: dict[str, Any] = {}
     secrets: dict[str, Any] = {}
     allow_networks: tuple[str, ...] = ()
+    max_age_s: int = 0
     owner: int = 0
     is_foreign: bool = False
     origin: str = Origin.API.value
@@ -89,6 +90,7 @@ def read_row(row: sa.RowMapping, vault: ServerVault) -> CarrierAccount:
         name=row["name"],
         fields=unpack_object(row["fields"]) | unseal_object(vault, row["secrets"]),
         allow_networks=unpack_texts(row["allow_networks"]),
+        max_age_s=row["max_age_s"],
         owner=row["owner_id"],
         enabled=bool(row["enabled"]),
         stopped_why=row["stopped_why"],
@@ -109,6 +111,7 @@ def insert(connection: sa.Connection, vault: ServerVault, space: int, new: NewCa
             fields=pack(new.fields),
             secrets=seal_object(vault, new.secrets),
             allow_networks=pack(new.allow_networks),
+            max_age_s=new.max_age_s,
             owner_id=new.owner,
             is_foreign=int(new.is_foreign),
             origin=new.origin,

@@ -50,6 +50,7 @@ def _make(desk: Desk, want: WantedCarrier) -> None:
         fields=plain,
         secrets=hidden,
         allow_networks=want.allow_networks,
+        max_age_s=want.max_age_s,
         owner=desk.person(want.owner),
         origin=Origin.FILE.value,
     )
@@ -65,6 +66,7 @@ def _compare(desk: Desk, want: WantedCarrier, account: CarrierAccount, origin: s
         "kind": account.kind,
         "name": account.name,
         "allow_networks": account.allow_networks,
+        "max_age_s": account.max_age_s,
         "owner_id": account.owner,
         "is_foreign": int(account.is_foreign),
     }
@@ -72,6 +74,7 @@ def _compare(desk: Desk, want: WantedCarrier, account: CarrierAccount, origin: s
         "kind": want.kind,
         "name": want.name or account.name,
         "allow_networks": want.allow_networks,
+        "max_age_s": want.max_age_s,
         "owner_id": desk.person(want.owner),
         "is_foreign": 0,  # what a file names is the operator's
     }

@@ -14,6 +14,7 @@ carrier_account = table(
     packed("fields"),  # what the manifest names, without its secret fields
     packed("secrets"),  # the secret fields, encrypted
     packed("allow_networks"),  # CIDRs that the operator allows this account to reach
+    big("max_age_s"),  # how long a delivery is worth trying; 0 = as long as the kind's manifest says
     big("owner_id"),  # person; 0 = the space
     small("enabled", 1),
     text("stopped_why"),  # Unauthorized: why it stopped

@@ -8,7 +8,7 @@ PERSON_KEYS = frozenset(
     {"person", "owner", "friend", "members", "subscribers", "subscription_scope", "people", "users"}
 )
 """Keys of the sections whose strings are uids; as the names of tables some of them mean something else."""
-CARRIER_KEYS = frozenset({"carrier", "default_mail"})
+CARRIER_KEYS = frozenset({"carrier", "default_mail", "default_sms"})
 """Keys of the sections whose value is the code of a carrier account."""
 _INDEX = re.compile(r"\[(\d+)\]")
 

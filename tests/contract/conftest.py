@@ -42,6 +42,7 @@ async def database(store_settings: Settings) -> AsyncIterator[Database]:
 
 
 _ADDRESSED = {
+    "http_template": Addressed.ACCOUNT,
     "smtp": Addressed.EMAIL,
     "sms": Addressed.PHONE,
     "webhook": Addressed.ACCOUNT,

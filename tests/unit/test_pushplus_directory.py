@@ -46,7 +46,7 @@ def test_the_example_becomes_objects():
             dialect="pushplus",
             kind="site",
             key="site",
-            data={"default_mail": "site-mail", "limits": "off", "open_join": False},
+            data={"default_mail": "site-mail", "default_sms": "", "limits": "off", "open_join": False},
         ),
         WantedCredential(dialect="pushplus", kind="user", value=TOKEN, owner="alice"),
         WantedRecord(
@@ -91,7 +91,10 @@ def test_an_empty_section_is_a_site_without_users():
     """All keys have defaults."""
     assert [
         WantedRecord(
-            dialect="pushplus", kind="site", key="site", data={"default_mail": "", "limits": "off", "open_join": True}
+            dialect="pushplus",
+            kind="site",
+            key="site",
+            data={"default_mail": "", "default_sms": "", "limits": "off", "open_join": True},
         )
     ] == (wanted(Section()))
 
@@ -132,3 +135,13 @@ def test_two_owners_may_use_the_same_code():
     found = wanted(section(topics=[{"code": "x", "owner": owner} for owner in ("a", "b")]))
 
     assert len([one for one in found if isinstance(one, WantedFeed)]) == 2
+
+
+def test_points_turn_the_ledger_on():
+    """A person who was given points, be it none, keeps them; whoever is not named keeps none."""
+    users = [{"person": "a", "token": "a" * 32, "points": 0}, {"person": "b", "token": "b" * 32}]
+    kept = {one.owner: one.data for one in wanted(section(users=users)) if getattr(one, "kind", "") == "account"}
+
+    assert kept == {"a": {"points": 0}, "b": {}}
+    with pytest.raises(msgspec.ValidationError, match="points"):
+        section(users=[{"person": "a", "token": "a" * 32, "points": -1}])

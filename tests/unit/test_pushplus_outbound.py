@@ -18,6 +18,7 @@ def card(content: str = "消息内容", *, title: str = "标题", is_text: bool 
         summary="消息内容",
         link=LINK,
         short_code="c0de",
+        short_link="h/t/c0de",
         logo=LOGO,
         is_text=is_text,
         is_markdown=is_markdown,
@@ -141,6 +142,13 @@ def test_gotify_opens_the_page():
             "extras": {"client::notification": {"click": {"url": LINK}}},
         }
     }
+
+
+def test_a_text_message_has_only_the_title():
+    """Channel sms: the sentence with the short link; title and link apart, for services with texts of their own."""
+    text = "【pushplus】您收到标题为“标题”的提醒消息，详情：h/t/c0de"
+
+    assert payload("sms", card("长" * 9999))["sms"] == {"text": text, "title": "标题", "url": "h/t/c0de"}
 
 
 def test_another_kind_renders_for_itself():

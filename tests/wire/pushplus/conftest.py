@@ -32,6 +32,8 @@ _SAID: dict[str, object] = {
     "/push": {"code": 200, "message": "success", "timestamp": 1},
     "/message": {"id": 25, "appid": 5, "message": "m", "title": "t", "priority": 5},
     "/SCT": {"code": 0, "message": "", "data": {"pushid": "1", "readkey": "k", "error": "SUCCESS", "errno": 0}},
+    "/v1/accept": {"Code": 200},
+    "/api/send/message": {"code": 1000, "msg": "处理成功", "data": [], "success": True},
     "/trigger": b"Congratulations! You've fired the bell event",
 }
 """What each provider says when all is well."""
@@ -56,7 +58,11 @@ class Sink:
 
     async def about(self, what: str, path: str = "") -> list[Received]:
         """The requests to a path that hold a text."""
-        return [one for one in self._service.received if one.target.startswith(path) and what in one.body.decode()]
+        return [
+            one
+            for one in self._service.received
+            if one.target.startswith(path) and (what in one.body.decode() or what in one.target)
+        ]
 
     async def _answer(self, request: Received, writer: asyncio.StreamWriter) -> None:
         said = next((said for path, said in _SAID.items() if request.target.startswith(path)), _OK)

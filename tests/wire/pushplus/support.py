@@ -14,6 +14,7 @@ from onebell.dialects.pushplus.answer import Fault, Rejected
 UT = "a11ce000000000000000000000000001"
 MT = "a11ce000000000000000000000000002"
 UTB = "b0b00000000000000000000000000001"
+UTC = "ca501000000000000000000000000001"
 FB = "f0000000000000000000000000000b0b"
 
 OK = re.compile(r'\{"code":200,"msg":"请求成功","data":"([0-9a-f]{32})"\}')

@@ -1,23 +1,10 @@
 """Ways out of PushPlus messages: robots, mail, batches and callbacks (sheet pushplus §1.4, §3, §5, A33 to A41)."""
 
 import json
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from tests.wire.pushplus.conftest import directory_text, serving
-from tests.wire.pushplus.support import FB, UTB, eventually
-
-from onebell.clock import SystemClock
-from onebell.settings import Settings
-
-
-class Ahead(SystemClock):
-    """The machine's clock, set ahead."""
-
-    hours = 0
-
-    def now_ms(self) -> int:
-        return super().now_ms() + self.hours * 3_600_000
-
+from tests.wire.pushplus.support import FB, UTB, UTC, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -86,6 +73,47 @@ async def test_a35_flows_get_the_short_code(client, sink):
         "value2": "消息内容",
         "value3": f"http://onebell.example/shortMessage/{other}",
     }
+
+
+async def test_jijyun_gets_what_hiflow_gets(client, sink):
+    """§5.1 type 9: the same five keys, success by the service's own code."""
+    code = await client.accepted(
+        title="标题",
+        content="<b>消息</b>",
+        token=UTC,
+        channel="webhook",
+        webhook="jijyun",
+        callbackUrl=f"{sink.base}/callback",
+    )
+    (request,) = await eventually(lambda: sink.about(code, "/v1/accept/data/webhook_accept_first?apikey=k"))
+
+    assert list(request.json) == ["title", "content", "icon", "url", "shortCode"]
+    assert request.json["content"] == "<b>消息</b>"
+    (told,) = await eventually(lambda: sink.about(code, "/callback"))
+    assert told.json["messageInfo"]["sendStatus"] == 2
+
+
+async def test_wxpusher_gets_a_summary_in_the_address(client, sink):
+    """§5.1 type 11: GET the pasted address with content and url appended."""
+    code = await client.accepted(
+        title="标题",
+        content="<b>消息</b>",
+        token=UTC,
+        channel="webhook",
+        webhook="wx",
+        callbackUrl=f"{sink.base}/callback",
+    )
+    (request,) = await eventually(lambda: sink.about(code, "/api/send/message/"))
+
+    assert (request.method, request.body) == ("GET", b"")
+    assert dict(parse_qsl(urlsplit(request.target).query)) == {
+        "appToken": "AT_x",
+        "uid": "UID_a",
+        "content": "标题\n消息",
+        "url": f"http://onebell.example/shortMessage/{code}",
+    }
+    (told,) = await eventually(lambda: sink.about(code, "/callback"))
+    assert told.json["messageInfo"]["sendStatus"] == 2
 
 
 async def test_a36_a_request_of_ones_own(client, sink):
@@ -163,21 +191,17 @@ async def test_a39_a_refused_webhook_is_told_as_failed(client, sink):
     assert request.json["messageInfo"]["message"]
 
 
-async def test_a39_a_broken_webhook_is_told_as_failed_when_its_time_is_over(tmp_path, sink):
-    """A39: 500 is tried again; when the carrier's time for a message is over it failed, and one callback says so."""
-    clock = Ahead()
-    settings = Settings(data=str(tmp_path), poll_s=0.2)
-    async with serving(settings, directory_text(sink.base), clock) as client:
-        code = await client.accepted(
-            content="broken", channel="webhook", option="brokenFlow", callbackUrl=f"{sink.base}/callback"
-        )
-        await eventually(lambda: sink.about(code, "/broken"))
-        assert (await client.result(code, at_least=1))["status"] == 1
-        clock.hours += 25
-        (request,) = await eventually(lambda: sink.about(code, "/callback"))
+async def test_a39_a_broken_webhook_is_told_as_failed_when_its_time_is_over(client, sink):
+    """A39: 500 until the account's max_age of 2 s has passed, then one callback with sendStatus 3 and its words."""
+    code = await client.accepted(
+        content="broken", channel="webhook", option="brokenFlow", callbackUrl=f"{sink.base}/callback"
+    )
+    (request,) = await eventually(lambda: sink.about(code, "/callback"))
+    result = await client.result(code)
 
-    assert request.json["messageInfo"]["sendStatus"] == 3
-    assert request.json["messageInfo"]["message"]
+    why = "HTTP 500: out of order"
+    assert request.json["messageInfo"] == {"message": why, "shortCode": code, "sendStatus": 3}
+    assert (result["status"], result["errorMessage"]) == (3, why)
 
 
 async def test_a40_batch(client, sink):
@@ -218,10 +242,3 @@ async def test_mail_without_an_address(client):
     result = await client.result(code)
 
     assert (result["status"], result["errorMessage"]) == (3, "无用户接收消息")
-
-
-async def test_sms_reaches_nobody_yet(client):
-    """No SMS carrier exists: accepted, and failed later."""
-    code = await client.accepted(content="c", channel="sms")
-
-    assert (await client.result(code))["status"] == 3

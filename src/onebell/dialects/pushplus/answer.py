@@ -46,6 +46,7 @@ class Fault(Enum):
     PRE_UNKNOWN = ("E14", 999, "预处理编码不存在")
     TOO_FAST = ("E17", 999, "请求过于频繁,请稍后再试")
     REPEATED_CONTENT = ("E18", 999, "请勿频繁推送相同内容")
+    POINTS_SHORT = ("points", 888, "积分不足，需要充值")
     TOO_MANY_CHANNELS = ("batch", 999, "发送渠道不能超过5个")
     UNEXPECTED = ("E20", 500, "系统异常，请稍后再试")
 

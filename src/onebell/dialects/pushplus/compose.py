@@ -10,6 +10,7 @@ from onebell.core.model import (
     Audience,
     CallbackTarget,
     Content,
+    GuardUse,
     Part,
     PartyKind,
     Sender,
@@ -39,6 +40,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     way: Way
     audience: tuple[Audience, ...]
     topic: int  # feed it goes to; 0 = none
+    guards: tuple[GuardUse, ...] = ()  # what it costs
     now_ms: int
 
 
@@ -57,6 +59,7 @@ async def compose(context: Context, plan: Plan) -> Submission:
         parts=(_part(plan, shown, _content(plan, shown, kept), code),),
         credential=sender.credential.id,
         callback=CallbackTarget(url=asked.callback_url) if asked.callback_url else None,
+        guards=plan.guards,
         watched=_is_watched(plan),
         extra=_memory(plan, kept),
     )
@@ -110,6 +113,7 @@ def _card(plan: Plan, shown: templates.Shown, content: Content, code: str) -> na
         summary=templates.summary(shown),
         link=f"{base}/shortMessage/{code}",
         short_code=code,
+        short_link=f"{base.partition('://')[2]}/t/{code}",
         logo=plan.asked.icon or base + _LOGO,
         is_text=plan.asked.template == "txt" and not content.body_file,
         is_markdown=plan.asked.template == "markdown" and not content.body_file,

@@ -1,7 +1,7 @@
 """The ``[pushplus]`` tables of the directory file (DESIGN §6)."""
 
 import ipaddress
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -22,6 +22,8 @@ class User(_Table, kw_only=True):
     secret_key: str = ""  # for the open API; empty = switched off
     callback_url: str = ""  # counts as verified
     allow_ips: tuple[str, ...] = ()  # addresses and networks that may use the open API; empty = all
+    points: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """Given in all, to pay for text messages; absent = he keeps none and sends as many as he likes."""
 
 
 class Topic(_Table, kw_only=True):
@@ -73,6 +75,7 @@ class Section(_Table, kw_only=True):
     """``[pushplus]``."""
 
     default_mail: str = ""
+    default_sms: str = ""
     limits: Literal["off", "strict"] = "off"
     open_join: bool = True  # whether somebody new may make an account at a join link
     users: tuple[User, ...] = ()
@@ -102,20 +105,23 @@ def wanted(section: Section) -> list[Wanted]:
 
 
 def _site(section: Section) -> WantedRecord:
-    data = {"default_mail": section.default_mail, "limits": section.limits, "open_join": section.open_join}
+    data = {
+        "default_mail": section.default_mail,
+        "default_sms": section.default_sms,
+        "limits": section.limits,
+        "open_join": section.open_join,
+    }
     return WantedRecord(dialect=NAME, kind="site", key=SITE_KEY, data=data)
 
 
 def _user(user: User) -> list[Wanted]:
-    data: dict[str, Any] = {"callback_url": user.callback_url} if user.callback_url else {}
-    if user.allow_ips:
-        data["allow_ips"] = user.allow_ips
+    said = {"callback_url": user.callback_url or None, "allow_ips": user.allow_ips or None, "points": user.points}
     account = WantedRecord(
         dialect=NAME,
         kind="account",
         key=ACCOUNT_KEY,
         owner=user.person,
-        data=data,
+        data={key: value for key, value in said.items() if value is not None},
         secrets={"secret_key": user.secret_key} if user.secret_key else {},
     )
     return [_credential("user", "", user.token, user.person), account]

@@ -21,6 +21,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     summary: str  # D
     link: str  # L
     short_code: str
+    short_link: str  # of a text message: the page without scheme
     logo: str  # I
     is_text: bool  # template=txt
     is_markdown: bool  # template=markdown
@@ -113,6 +114,11 @@ def _gotify(card: Card) -> dict[str, Any]:
     return {"title": card.title, "message": card.summary, "priority": 5, "extras": opened}
 
 
+def _sms(card: Card) -> dict[str, Any]:
+    text = f"【pushplus】您收到标题为“{card.title}”的提醒消息，详情：{card.short_link}"
+    return {"text": text, "title": card.title, "url": card.short_link}
+
+
 _KINDS: dict[str, Native] = {
     "wecom_bot": _wecom_bot,
     "wecom_app": _wecom_app,
@@ -126,4 +132,5 @@ _KINDS: dict[str, Native] = {
     "serverchan": _serverchan,
     "bark": _bark,
     "gotify": _gotify,
+    "sms": _sms,
 }

@@ -24,6 +24,9 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     kinds: frozenset[str] | None = frozenset()
     """Kinds of carrier accounts that its config code may name; empty = it takes no code; None = any but mail."""
     code_required: bool = False
+    site: str = ""
+    """Key of the site's own account, which serves when no code is named."""
+    points: int = 0  # what each message costs where points are kept
     to_account: bool = False
     """The message goes to the account's own receivers: topic and ``to`` friends are void."""
 
@@ -34,10 +37,10 @@ CHANNELS = {
         Channel(name="wechat"),
         Channel(name="extension", inbox_only=True),
         Channel(name="app", inbox_only=True),
-        Channel(name="mail", kinds=frozenset({"smtp"})),
+        Channel(name="mail", kinds=frozenset({"smtp"}), site="default_mail"),
         Channel(name="webhook", kinds=None, code_required=True, to_account=True),
         Channel(name="cp", kinds=frozenset({"wecom_app"}), code_required=True, to_account=True),
-        Channel(name="sms"),
+        Channel(name="sms", site="default_sms", points=10),
     )
 }
 

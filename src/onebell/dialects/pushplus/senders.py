@@ -30,8 +30,8 @@ class SenderInfo(msgspec.Struct, frozen=True, kw_only=True):
     space: Space
     person: Person
     credential: Credential
-    account: dict[str, Any]  # callback_url, is_send, verified …
-    site: dict[str, Any]  # default_mail, limits
+    account: dict[str, Any]  # callback_url, is_send, verified, points …
+    site: dict[str, Any]  # default_mail, default_sms, limits
     profile: Profile
 
     @property

@@ -16,6 +16,7 @@ from onebell.dialects.pushplus.answer import (
 from onebell.dialects.pushplus.compose import Plan, Way, compose
 from onebell.dialects.pushplus.fields import Fields
 from onebell.dialects.pushplus.parse import Asked, Channel
+from onebell.dialects.pushplus.points import price
 from onebell.dialects.pushplus.pre import Preprocess
 from onebell.dialects.pushplus.senders import NAME, SenderInfo, Senders
 from onebell.errors import Reason, Refused, StoreUnavailable
@@ -89,7 +90,8 @@ class Sending:
         await self._senders.counters.check_rate(sender.space.id, person, sender.profile, asked.content)
         asked = await self._preprocess.apply(sender, asked, script)
         now_ms = self._context.clock.now_ms()
-        plan = Plan(sender=sender, asked=asked, way=way, audience=audience, topic=topic, now_ms=now_ms)
+        guards = await price(self._lookups, sender, way.account, way.channel.points, audience) if way.account else ()
+        plan = Plan(sender=sender, asked=asked, way=way, audience=audience, topic=topic, guards=guards, now_ms=now_ms)
         try:
             receipt = await self._context.accept(await compose(self._context, plan))
         except Refused as refused:
@@ -100,17 +102,21 @@ class Sending:
 
     async def _way(self, sender: SenderInfo, channel: Channel, code: str) -> Way:
         if channel.kinds == frozenset():
-            return Way(channel=channel)
+            return Way(channel=channel, account=await self._of_site(sender, channel))
         if code:
             account = await self._configured(sender, channel, code)
         elif channel.code_required:
             raise Rejected(Fault.CODE_ABSENT)
         else:
-            account = await self._lookups.carrier(sender.space.id, str(sender.site.get("default_mail", "")))
+            account = await self._of_site(sender, channel)
         if account is None:
             # Without a code it is the site's own mailer that is missing.
             raise Rejected(Fault.CODE_UNKNOWN if code else Fault.CODE_ABSENT)
         return Way(channel=channel, account=account)
+
+    async def _of_site(self, sender: SenderInfo, channel: Channel) -> CarrierAccount | None:
+        code = str(sender.site.get(channel.site, ""))
+        return await self._lookups.carrier(sender.space.id, code) if code else None
 
     async def _configured(self, sender: SenderInfo, channel: Channel, code: str) -> CarrierAccount | None:
         record = await self._lookups.record(sender.space.id, NAME, "webhook", code, sender.person.id)
@@ -126,7 +132,8 @@ class Sending:
         topic = 0 if way.channel.name == "webhook" else await self._topic(sender, asked.topic)
         if way.account is not None and way.channel.to_account:
             return (Addresses(carrier=way.account.code, values=_addresses(way, asked)),), 0
-        if way.channel.name == "sms":
+        if way.channel.site and way.account is None:
+            # No SMS service: accepted, and fails later with "no user received it".
             return (await self._people(sender, ()),), topic
         refusing = await self._refusing(sender.space.id)
         if topic:
@@ -178,7 +185,7 @@ class Sending:
 _REFUSING = (NAME, "refusing")
 """Where a space's shelf keeps who refuses; dialects share the shelf."""
 _OVER = Rejected(Fault.QUOTA)
-_REFUSALS = {Reason.GUARD_EXHAUSTED: Fault.QUOTA, Reason.VETOED: Fault.UNEXPECTED}
+_REFUSALS = {Reason.GUARD_EXHAUSTED: Fault.POINTS_SHORT, Reason.VETOED: Fault.UNEXPECTED}
 
 
 def _takes(channel: Channel, kind: str) -> bool:

@@ -1,0 +1,62 @@
+"""Channel sms: bound phones, the sheet's text, and points where they are kept (sheet pushplus §5)."""
+
+import pytest
+from tests.wire.pushplus.support import FB, UTC, eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ALICE, CAROL = "13800001111", "13800003333"
+SHORT = '{"code":888,"msg":"积分不足，需要充值","data":null}'
+
+
+async def test_the_senders_own_phone_gets_the_title(client, sink):
+    """Title only, in the sheet's words, with a short link that opens the page."""
+    code = await client.accepted(title="服务器宕机", content="很长的内容", channel="sms")
+    (request,) = await eventually(lambda: sink.about(code, "/sms"))
+
+    assert request.json == {
+        "to": ALICE,
+        "text": f"【pushplus】您收到标题为“服务器宕机”的提醒消息，详情：onebell.example/t/{code}",
+    }
+    page = await client.raw("GET", f"/t/{code}")
+    assert page.status == 200
+    assert "很长的内容" in page.body.decode()
+    assert (await client.result(code))["status"] == 2
+    assert not await client.has("alice", code)
+
+
+async def test_a_title_with_quotes_stays_in_its_place(client, sink):
+    """No title breaks the service's JSON."""
+    code = await client.accepted(title='a"b\\c', content="c", channel="sms")
+    (request,) = await eventually(lambda: sink.about(code, "/sms"))
+
+    assert '标题为“a"b\\c”的' in request.json["text"]
+
+
+@pytest.mark.parametrize("request_", [{"topic": "empty"}, {"to": FB}])
+async def test_nobody_with_a_phone(client, request_):
+    """§1.6: no bound phone is nobody who received it; friends count like everywhere else."""
+    code = await client.accepted(content="c", channel="sms", **request_)
+    result = await client.result(code)
+
+    assert (result["status"], result["errorMessage"]) == (3, "无用户接收消息")
+
+
+async def test_points_are_charged_for_each_phone(client, sink):
+    """10 points each, only where points are kept; what they do not pay for is refused whole and charged nothing."""
+    bell = {"token": UTC, "title": "t", "content": "to the topic", "channel": "sms", "topic": "bell"}
+    code = await client.accepted(**bell)  # alice and carol: bob has no phone; 15 of 35 points are left
+    told = [request.json["to"] for request in await eventually(lambda: _both(sink, code))]
+    assert sorted(told) == [ALICE, CAROL]
+
+    refused = await client.post(**bell)
+    await client.accepted(token=UTC, title="t", content="to myself", channel="sms")
+    again = await client.post(token=UTC, title="t", content="to myself", channel="sms")
+
+    assert [refused.body.decode(), again.body.decode()] == [SHORT, SHORT]
+    await client.accepted(token=UTC, content="other channels cost nothing")
+
+
+async def _both(sink, code):
+    found = await sink.about(code, "/sms")
+    return found if len(found) == 2 else None

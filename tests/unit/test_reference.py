@@ -21,7 +21,14 @@ def test_a_generated_page_is_the_committed_one(name: str) -> None:
     assert (PAGES / name).read_text() == page[name]()
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "docs/howto/run.md", "docs/howto/directory.md"])
+PAGES_WITH_LINKS = (
+    "README.md",
+    "README.zh-CN.md",
+    *(f"docs/howto/{page}.md" for page in ("run", "directory", "from-pushplus")),
+)
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_LINKS)
 def test_links_lead_somewhere(page: str) -> None:
     """Every relative link of a page names a file of the repository."""
     root = Path(__file__).parents[2]

@@ -39,6 +39,7 @@ from onebell.core.receipts import Receipts
 from onebell.dialects.base import Dialect
 from onebell.dialects.easemob import directory as easemob
 from onebell.dialects.easemob.msync.service import Msync
+from onebell.dialects.easemob.presend import PreSend
 from onebell.dialects.easemob.routes import Easemob
 from onebell.dialects.pushgo import directory as pushgo
 from onebell.dialects.pushgo.compat import Compat
@@ -119,6 +120,7 @@ class Application:
         self._limits = SharedLimits(database, clock)
         scripts = ScriptPool()
         stack.push_async_callback(scripts.close)
+        interceptors = (PreSend(self._lookups, CallbackClient(outbound), clock),)
         self.context = Context(
             settings=settings,
             clock=clock,
@@ -132,7 +134,7 @@ class Application:
             scripts=scripts,
             pictures=PictureWorkers(),
             accounts=self.carriers,
-            accept=Accept(BatchWriter(database, clock, mint, bell), self._lookups, clock, mint),
+            accept=Accept(BatchWriter(database, clock, mint, bell), self._lookups, clock, mint, interceptors),
         )
         self.tools = Tools(sections=SECTIONS, carriers=self.carriers)
         self._wire()

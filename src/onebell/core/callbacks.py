@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 import structlog
@@ -47,6 +47,15 @@ class CallbackSender(Protocol):
         Raises:
             NoAnswer, NotAllowed
         """
+        ...
+
+
+@runtime_checkable
+class HearsFailures(Protocol):
+    """A packer that counts what its receivers do not take."""
+
+    async def on_failure(self, space: int, context: Mapping[str, Any]) -> None:
+        """A try failed; ``context`` is the request's."""
         ...
 
 
@@ -153,6 +162,7 @@ class Callbacks:
 
     async def _send(self, job: CallbackJob) -> None:
         result = await self._try(job)
+        await self._tell_failure(job, result)
         await asyncio.shield(self.context.store.callbacks.close([result], self.context.clock.now_ms()))
         if result.state != "done":
             log.info(
@@ -211,6 +221,11 @@ class Callbacks:
             raise
         except Exception:
             log.exception("callback_answer_defect", kind=request.kind, space=request.space)
+
+    async def _tell_failure(self, job: CallbackJob, result: CallbackResult) -> None:
+        packer = self._packers.get(job.dialect)
+        if result.state != "done" and isinstance(packer, HearsFailures):
+            await packer.on_failure(job.space, job.context)
 
     async def _keys(self, space: int) -> tuple[str, ...]:
         """The space's signing secrets; the first is made when it is first needed."""

@@ -36,6 +36,10 @@ class EventKind(Enum):
     """A person came into a feed by a link; ``data`` = {"feed"} (PushPlus add_topic_user)."""
     BEFRIENDED = "befriended"
     """A person became a friend by a link; ``data`` = {"of", "credential", "content"} (PushPlus add_friend)."""
+    ONLINE = "online"
+    """Of no message: somebody's device has signed in; ``data`` is the dialect's (Easemob login)."""
+    OFFLINE = "offline"
+    """Of no message: it has signed out, or was put out."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +75,8 @@ class CallbackRequest(msgspec.Struct, frozen=True, kw_only=True):
     order_key: str  # callbacks of one key go out one after the other
     message: int = 0
     events: tuple[int, ...] = ()  # ids of the events it covers
-    context: dict[str, Any] = {}  # handed back to ``on_answer``
+    context: dict[str, Any] = {}  # handed back to ``on_answer`` and ``on_failure``
+    parked: str = ""  # why it is not sent, but kept to be replayed; empty = it is sent
 
 
 class CallbackAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -120,6 +120,7 @@ class Packing:
             verified=request.verified,
             request=self._context.vault.seal(_encode(sealed).decode()),
             context=request.context,
+            parked=request.parked,
         )
 
     def unpacked(self, job: CallbackJob) -> CallbackRequest:

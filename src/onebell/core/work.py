@@ -223,6 +223,7 @@ class CallbackDraft(msgspec.Struct, frozen=True, kw_only=True):
     verified: bool
     request: bytes
     context: dict[str, Any]
+    parked: str = ""  # why it is not sent
 
 
 class CallbackJob(msgspec.Struct, frozen=True, kw_only=True):

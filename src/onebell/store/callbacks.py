@@ -8,10 +8,11 @@ import sqlalchemy as sa
 
 from onebell.core.events import Event, EventKind
 from onebell.core.model import CallbackTarget
-from onebell.core.work import LEASE_S, CallbackDraft, CallbackJob, CallbackResult, words
+from onebell.core.work import LEASE_S, CallbackDraft, CallbackJob, CallbackResult, EventDraft, words
 from onebell.errors import Conflict, NotFound
 from onebell.ids import IdMint
 from onebell.store.engine import Database
+from onebell.store.events import write_events
 from onebell.store.packed import pack, unpack_object
 from onebell.store.queueing import DUE, ZERO, execute_many, inserter, keys_in
 from onebell.store.schema import callback, carrier_account, delivery, event, message, setting, target
@@ -42,6 +43,10 @@ class Callbacks:
             Conflict: another node has packed one of them; nothing was stored.
         """
         await self._db.write(lambda connection: _store(connection, events, drafts, now_ms, mint))
+
+    async def announce(self, draft: EventDraft, mint: IdMint) -> None:
+        """Store an event of no message."""
+        await self._db.write(lambda connection: write_events(connection, [draft], mint))
 
     async def claim_due(self, now_ms: int, node: int, limit: int) -> tuple[CallbackJob, ...]:
         """Take callbacks that are due; of those with one order key only the first. The lease is committed before."""
@@ -172,6 +177,9 @@ def _store(
             "verified": 1 if draft.verified else 0,
             "request": draft.request,
             "context": pack(draft.context),
+            "state": "parked" if draft.parked else "due",
+            "last_reply": words(draft.parked),
+            "closed_at": now_ms if draft.parked else 0,
             "due_at": now_ms,
             "created_at": now_ms,
         }

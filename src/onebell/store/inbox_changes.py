@@ -35,7 +35,14 @@ def _lock(conn: Connection, change: Change) -> AnyRow:
 
 def _entry_of(conn: Connection, change: Change, seq: int) -> AnyRow:
     row = conn.execute(
-        sa.select(entry.c.message_id, entry.c.read_at, entry.c.taken_at, message.c.dialect, message.c.watched)
+        sa.select(
+            entry.c.message_id,
+            entry.c.public_id,
+            entry.c.read_at,
+            entry.c.taken_at,
+            message.c.dialect,
+            message.c.watched,
+        )
         .join(message, sa.and_(message.c.space_id == entry.c.space_id, message.c.id == entry.c.message_id))
         .where(
             entry.c.space_id == change.space,
@@ -75,6 +82,7 @@ def _tell(conn: Connection, change: Change, kind: EventKind, rows: Sequence[AnyR
             kind=kind.value,
             at=change.now,
             person=change.mailbox,
+            data={"public_id": str(row.public_id)} if row.public_id else {},
             watched=True,
         )
         for row in rows
@@ -124,7 +132,7 @@ def read_up_to(conn: Connection, change: Change, seq: int, mint: IdMint) -> int:
 
 def _watched(conn: Connection, change: Change, which: sa.ColumnElement[bool]) -> Sequence[AnyRow]:
     return conn.execute(
-        sa.select(entry.c.seq, entry.c.message_id, message.c.dialect, message.c.watched)
+        sa.select(entry.c.seq, entry.c.message_id, entry.c.public_id, message.c.dialect, message.c.watched)
         .join(message, sa.and_(message.c.space_id == entry.c.space_id, message.c.id == entry.c.message_id))
         .where(
             entry.c.space_id == change.space,

@@ -33,6 +33,10 @@ class Messages:
         """What rendering and sending need of a message; ``None`` when it was removed."""
         return await self._db.read(lambda connection: _facts(connection, space, message_id))
 
+    async def entry_ids(self, space: int, message_id: int) -> dict[int, str]:
+        """The public ids of a numbered message's entries by their mailboxes."""
+        return await self._db.read(lambda connection: _entry_ids(connection, space, message_id))
+
 
 def _facts(connection: sa.Connection, space: int, message_id: int) -> MessageFacts | None:
     row = connection.execute(
@@ -71,6 +75,15 @@ def stored_message(row: Mapping[Any, Any]) -> StoredMessage:
         created_ms=row[message.c.created_at],
         expires_ms=row[message.c.expires_at],
     )
+
+
+def _entry_ids(connection: sa.Connection, space: int, message_id: int) -> dict[int, str]:
+    rows = connection.execute(
+        sa.select(entry.c.mailbox_id, entry.c.public_id).where(
+            entry.c.space_id == space, entry.c.message_id == message_id, entry.c.direction == 0, entry.c.public_id > 0
+        )
+    )
+    return {row.mailbox_id: str(row.public_id) for row in rows}
 
 
 def finish(connection: sa.Connection, keys: Iterable[Key], now_ms: int, mint: IdMint) -> tuple[Key, ...]:

@@ -74,11 +74,16 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     kind: str  # pre | post
     url: str
-    events: tuple[str, ...]
+    events: tuple[str, ...]  # what it is told of; a pre rule is asked about every message
+    types: tuple[str, ...] = ()  # message types it is for; empty = all
     env: str = "default"
     enabled: bool = True
     wait_ms: int = 200  # pre: how long the answer is waited for
     default_policy: str = "allow"  # pre: allow | deny, when no usable answer comes
+
+    def takes(self, kind: str) -> bool:
+        """Whether it is for messages of a type; what has no type is for all."""
+        return not kind or not self.types or kind in self.types
 
 
 def user_uuid(app: App, name: str) -> str:

@@ -1,32 +1,21 @@
-"""Post-send callbacks (sheet easemob §4.2): one request per rule, message id and event."""
+"""Callbacks after something has happened (sheet easemob §4.2, §4.3): one request per rule and thing."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from onebell.core.context import Lookups
+from onebell.core.context import Context, Lookups
 from onebell.core.directory import Record
-from onebell.core.events import CallbackRequest, CallbackSchedule, Event, EventKind
+from onebell.core.events import CallbackRequest, CallbackSchedule, Event
 from onebell.dialects.easemob.app import CALLBACK, DIALECT, Rule
+from onebell.dialects.easemob.bans import Bans
+from onebell.dialects.easemob.happenings import Happening, happenings
 
 # "Not 200 → retried once, at once" (sheet §4.2).
 SCHEDULE = CallbackSchedule(pauses_s=(0,), timeout_s=10, success=(200,))
 DEFAULT_ENV = "default"
-CHAT, CHAT_OFFLINE = "chat", "chat_offline"
-SECURITY_VERSION = "1.0.0"
-CONTENT_TYPES = {
-    "txt": "text",
-    "img": "image",
-    "audio": "voice",
-    "loc": "location",
-    "video": "video",
-    "file": "file",
-    "cmd": "command",
-    "custom": "custom",
-}
 
 
 async def rules_of(lookups: Lookups, space: int, app: str, kind: str) -> list[tuple[Rule, Record]]:
@@ -36,85 +25,66 @@ async def rules_of(lookups: Lookups, space: int, app: str, kind: str) -> list[tu
     return [(rule, record) for rule, record in rules if rule.app == app and rule.kind == kind and rule.enabled]
 
 
-async def pack(lookups: Lookups, events: Sequence[Event]) -> Sequence[CallbackRequest]:
-    """A request for every entry, rule and event that the rule asks for."""
-    requests: list[CallbackRequest] = []
-    for event in events:
-        if event.kind is EventKind.STORED:
-            requests.extend(await _requests(lookups, event))
-    return requests
-
-
-async def _requests(lookups: Lookups, event: Event) -> list[CallbackRequest]:
-    app = str(event.extra.get("app", ""))
-    wanted = str(event.extra.get("env") or DEFAULT_ENV)
-    space = await lookups.space(event.space)
-    host = urlsplit(space.public_url).netloc
-    return [
-        _request(event, rule, record, event_type, host)
-        for rule, record in await rules_of(lookups, event.space, app, "post")
-        # A route that no rule has means no callback, not even the default one (sheet §4.2).
-        if rule.env == wanted
-        for event_type in _event_types(event)
-        if event_type in rule.events
-    ]
-
-
-def _event_types(event: Event) -> Iterator[str]:
-    yield CHAT
-    if event.data.get("offline"):
-        yield CHAT_OFFLINE
-
-
-def _request(event: Event, rule: Rule, record: Record, event_type: str, host: str) -> CallbackRequest:
-    body = _body(event, event_type, host, record.secrets.get("secret", ""))
-    return CallbackRequest(
-        kind=event_type,
-        space=event.space,
-        url=rule.url,
-        verified=True,
-        headers={"Content-Type": "application/json"},
-        body=msgspec.json.encode(body),
-        order_key=f"easemob:{record.key}:{body['msg_id']}",
-        message=event.message,
-        events=(event.id,),
-    )
-
-
-def _body(event: Event, event_type: str, host: str, secret: str) -> dict[str, Any]:
-    appkey = str(event.extra["app"]).replace("/", "#", 1)
-    msg_id = str(event.data.get("public_id", ""))
-    call_id = f"{appkey}_{msg_id}"
-    sender, receiver = str(event.extra.get("from", "")), _receiver(event)
-    content = event.extra.get("body", {})
-    return {
-        "callId": call_id,
-        "eventType": event_type,
-        "timestamp": event.at,
-        "chat_type": CHAT,
-        "from": sender,
-        "to": receiver,
-        "msg_id": msg_id,
-        "payload": {
-            "ext": event.extra.get("ext", {}),
-            "bodies": [content],
-            "from": sender,
-            "to": receiver,
-            "type": CHAT,
-        },
-        "securityVersion": SECURITY_VERSION,
-        "security": security(call_id, secret, event.at),
-        "appkey": appkey,
-        "host": host,
-        "content_type": f"chat:user:{CONTENT_TYPES.get(content.get('type', ''), 'text')}",
-    }
-
-
-def _receiver(event: Event) -> str:
-    # ``person`` is the mailbox's owner, who may be a name that nobody has yet.
-    return str(event.extra.get("to", {}).get(str(event.person), ""))
-
-
 def security(call_id: str, secret: str, timestamp: int) -> str:
     """The signature: lower-case hex MD5 of call id, secret and timestamp (sheet §4)."""
     return hashlib.md5(f"{call_id}{secret}{timestamp}".encode(), usedforsecurity=False).hexdigest()
+
+
+class PostSend:
+    """Packs events into callbacks."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._bans = Bans(context.limits)
+
+    async def pack(self, events: Sequence[Event]) -> Sequence[CallbackRequest]:
+        """A request for everything that happened and every rule that asks for it."""
+        return [request for event in events for request in await self._requests(event)]
+
+    async def failed(self, space: int, rule: str) -> None:
+        """A receiver did not take a callback of a rule."""
+        await self._bans.failed(space, rule)
+
+    async def _requests(self, event: Event) -> list[CallbackRequest]:
+        app = str(event.extra.get("app") or event.data.get("app") or "")
+        rules = await rules_of(self._context.lookups, event.space, app, "post")
+        if not rules:
+            return []
+        ids = await self._entry_ids(event)
+        host = urlsplit((await self._context.lookups.space(event.space)).public_url).netloc
+        wanted = str(event.extra.get("env") or DEFAULT_ENV)
+        return [
+            await self._request(event, happening, record)
+            for happening in happenings(event, host, ids)
+            for rule, record in _wanting(rules, happening, wanted)
+        ]
+
+    async def _entry_ids(self, event: Event) -> dict[int, str]:
+        """The receivers' own ids of a message, where the event does not say them."""
+        if not event.message or "public_id" in event.data:
+            return {}
+        return await self._context.store.messages.entry_ids(event.space, event.message)
+
+    async def _request(self, event: Event, happening: Happening, record: Record) -> CallbackRequest:
+        body = happening.body
+        signed = security(body["callId"], record.secrets.get("secret", ""), body["timestamp"])
+        return CallbackRequest(
+            kind=happening.name,
+            space=event.space,
+            url=record.data["url"],
+            verified=True,
+            headers={"Content-Type": "application/json"},
+            body=msgspec.json.encode({**body, "security": signed}),
+            order_key=f"easemob:{record.key}:{body['callId']}",
+            message=event.message,
+            events=(event.id,),
+            context={"rule": record.key},
+            parked="the rule is banned" if await self._bans.is_banned(event.space, record.key) else "",
+        )
+
+
+def _wanting(rules: Sequence[tuple[Rule, Record]], happening: Happening, env: str) -> Iterator[tuple[Rule, Record]]:
+    for rule, record in rules:
+        # A route that no rule has means no callback, not even the default one (sheet §4.2).
+        if rule.env == env and happening.name in rule.events and rule.takes(happening.kind):
+            yield rule, record

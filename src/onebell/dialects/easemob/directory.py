@@ -29,11 +29,12 @@ from onebell.dialects.easemob.app import (
     App,
     Rule,
 )
+from onebell.dialects.easemob.bodies import TYPES
+from onebell.dialects.easemob.happenings import POST_EVENTS
 from onebell.dialects.easemob.parse import ENV
 from onebell.http.areas import reserved_first_segments
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
-EVENTS = ("chat", "chat_offline", "read_ack", "recall")
 MOST_MESSAGE_BYTES = 5120
 WAIT_MS = (1, 3000)
 
@@ -69,6 +70,7 @@ class CallbackTable(_Table, frozen=True, kw_only=True):
     url: str
     secret: str
     events: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
     env: str = "default"
     enabled: bool = True
     wait_ms: int = 200
@@ -167,8 +169,9 @@ def _check_callback(table: CallbackTable, where: str) -> None:
     _require(bool(NAME.fullmatch(table.name)), f"{where}.name", "must be 1 to 64 of A-Z a-z 0-9 _ . -")
     _require(_is_web_url(table.url), f"{where}.url", "must start with http:// or https://")
     _require(bool(table.secret), f"{where}.secret", "is required")
-    known = all(event in EVENTS for event in table.events)
-    _require(known, f"{where}.events", f"must be of {', '.join(EVENTS)}")
+    known = all(event in POST_EVENTS for event in table.events)
+    _require(known, f"{where}.events", f"must be of {', '.join(POST_EVENTS)}")
+    _require(all(kind in TYPES for kind in table.types), f"{where}.types", f"must be of {', '.join(TYPES)}")
     _require(bool(ENV.fullmatch(table.env)), f"{where}.env", "must be 1 to 8 letters and digits")
     fits = WAIT_MS[0] <= table.wait_ms <= WAIT_MS[1]
     _require(fits, f"{where}.wait_ms", f"must be {WAIT_MS[0]} to {WAIT_MS[1]}")

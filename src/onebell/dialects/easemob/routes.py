@@ -1,13 +1,14 @@
 """Easemob as a server: the paths of an app, and what the area answers besides (sheet easemob §1)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from onebell.core.context import Context
 from onebell.core.events import CallbackRequest, CallbackSchedule, Event
 from onebell.dialects.base import CallbackAnswer, Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.app import DIALECT
-from onebell.dialects.easemob.callback import SCHEDULE, pack
+from onebell.dialects.easemob.callback import SCHEDULE, PostSend
 from onebell.dialects.easemob.chatfiles import ChatFiles
 from onebell.dialects.easemob.contacts import Contacts
 from onebell.dialects.easemob.messages import Messages
@@ -30,6 +31,7 @@ class Easemob:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._gate = Gate(context)
+        self._post_send = PostSend(context)
         parts = (Tokens, Messages, Online, Users, Contacts, ChatFiles)
         self._parts = (*(part(context, self._gate) for part in parts), SockJsPages())
 
@@ -55,8 +57,12 @@ class Easemob:
         return self._gate.error(answer.broken(503 if isinstance(error, StoreUnavailable) else 500))
 
     async def pack(self, events: Sequence[Event]) -> Sequence[CallbackRequest]:
-        """Post-send callbacks."""
-        return await pack(self._context.lookups, events)
+        """Callbacks after something has happened."""
+        return await self._post_send.pack(events)
 
     async def on_answer(self, callback: CallbackRequest, answer: CallbackAnswer) -> None:
-        """Post-send: only the status counts."""
+        """Only the status counts."""
+
+    async def on_failure(self, space: int, context: Mapping[str, Any]) -> None:
+        """A rule whose receiver fails too often rests."""
+        await self._post_send.failed(space, str(context.get("rule", "")))

@@ -24,12 +24,12 @@ from onebell.dialects.easemob.bodies import text_of
 from onebell.dialects.easemob.callback import rules_of
 from onebell.dialects.easemob.conversations import conversations
 from onebell.dialects.easemob.parse import Message
+from onebell.dialects.easemob.presend import UPLINK
 
 # Names that can never be registered share one party: whatever is written as ``from`` must not make rows.
 STRANGER = "?"
 # What a client sent again, because it heard no answer, is the same message for so long (sheet easemob-msync §7).
 REPEAT_S = 600
-UPLINK = "uplink"
 # A few receivers are asked for one by one: those answers are cached.
 CACHED_RECEIVERS = 8
 NAMES = 10_000

@@ -210,6 +210,7 @@ def test_fields_are_checked_before_building(kind: str, outbound: Outbound) -> No
         (answer(200, b"<html>"), Temporary(why="the answer is not the service's JSON")),
         (answer(200, b"[]"), Temporary(why="the answer is not the service's JSON")),
         (answer(200, {"said": "nothing"}), Temporary(why="the answer is not the service's JSON")),
+        (answer(200, {"errcode": 10**30, "code": -(10**12)}), Temporary(why="the answer is not the service's JSON")),
         (answer(502), Temporary(why="HTTP 502")),
         (answer(503, retry_after="120"), Throttled(why="HTTP 503", wait_s=120)),
         (answer(429, retry_after="9"), Throttled(why="HTTP 429", wait_s=9)),

@@ -102,6 +102,8 @@ async def test_markdown() -> None:
     }
     untitled = (await request(rendered("", "**first** line\n\nmore", Format.MARKDOWN))).json["markdown"]
     assert untitled == {"title": "first line", "text": "**first** line\n\nmore"}
+    wordless = (await request(rendered("", "", images=("https://x.test/a.png",)))).json["markdown"]
+    assert wordless == {"title": "…", "text": "![](https://x.test/a.png)"}
 
 
 async def test_wecoms_markdown_without_its_colours() -> None:

@@ -84,6 +84,11 @@ async def test_text_goes_as_a_post() -> None:
     }
 
 
+async def test_a_post_is_never_empty() -> None:
+    """A title alone stands in the body too."""
+    assert (await json(rendered("T", "")))["content"]["post"]["zh_cn"]["content"] == [[{"tag": "text", "text": "T"}]]
+
+
 async def test_html_is_reduced_to_text() -> None:
     """Feishu shows no HTML."""
     part = rendered("T", "<p>a <b>b</b></p><script>alert(1)</script>", Format.HTML)

@@ -14,19 +14,19 @@ TIMEOUT_S = 10.0
 """In all, connecting included (sheet wecom §6)."""
 THROTTLED_S = 60.0
 """How long "too many requests" lasts when the provider does not say."""
-
 BUSY_S = 5.0
 """Least wait after "system busy", and after a code that the provider does not explain."""
+
+CODE_LIMIT = 2**31
+"""No provider has codes of more digits, and no row room for them."""
 
 _GONE = 410
 _AGAIN = frozenset((408, 425))
 
 
-async def post_json(
-    outbound: Outbound, url: str, body: bytes, policy: Policy, headers: dict[str, str] | None = None
-) -> HttpAnswer | Outcome:
+async def post_json(outbound: Outbound, url: str, body: bytes, policy: Policy) -> HttpAnswer | Outcome:
     """POST; what made an answer impossible is an outcome already."""
-    return await asked(outbound, "POST", url, {"Content-Type": "application/json", **(headers or {})}, body, policy)
+    return await asked(outbound, "POST", url, {"Content-Type": "application/json"}, body, policy)
 
 
 async def get(outbound: Outbound, url: str, policy: Policy) -> HttpAnswer | Outcome:
@@ -89,7 +89,7 @@ def said(answer: HttpAnswer, code: str, text: str) -> Said | None:
     """What the provider said under these names; None when the answer is not its JSON."""
     body = json_of(answer)
     number = None if body is None else body.get(code)
-    if body is None or not isinstance(number, int):
+    if body is None or not isinstance(number, int) or abs(number) >= CODE_LIMIT:
         return None
     return Said(code=number, text=words(str(body.get(text, ""))))
 

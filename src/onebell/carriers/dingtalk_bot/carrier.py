@@ -15,7 +15,7 @@ from onebell.carriers.outbound import HttpAnswer
 from onebell.carriers.tools import CarrierTools
 from onebell.clock import until_shanghai_midnight_s
 from onebell.core.directory import CarrierAccount
-from onebell.core.fit import cut
+from onebell.core.fit import ELLIPSIS, cut
 from onebell.core.outcomes import Outcome, Permanent, Sent, Throttled, Unauthorized
 
 BODY_BYTES = 20_000
@@ -88,7 +88,7 @@ def _body(rendered: Rendered, keyword: str) -> bytes:
     def marked_up(said: str) -> Payload:
         images = paragraphs(*(f"![]({url})" for url in content.images))
         shown = paragraphs(f"### {title}" if title else "", said, images, linked(content.url))
-        caption = title or cut(rendered.text.partition("\n")[0], CAPTION_BYTES)
+        caption = title or cut(rendered.text.partition("\n")[0], CAPTION_BYTES) or ELLIPSIS
         if not buttons:
             return {"msgtype": "markdown", "markdown": {"title": caption, "text": shown}}
         card = {"title": caption, "text": shown, "btnOrientation": "0", "btns": buttons}

@@ -78,7 +78,7 @@ def _body(batch: Batch, keyword: str, signed: Payload) -> bytes:
     is_marked_up = rendered.content.format in MARKED_UP
 
     def post(said: str) -> Payload:
-        lines = [[{"tag": "text", "text": said}], [{"tag": "a", "text": url, "href": url}] if url else []]
+        lines = [[{"tag": "text", "text": said or title}], [{"tag": "a", "text": url, "href": url}] if url else []]
         told = {"title": title, "content": [line for line in lines if line]}
         return {**signed, "msg_type": "post", "content": {"post": {"zh_cn": told}}}
 

@@ -57,9 +57,9 @@ def read(answer: HttpAnswer, now_ms: int) -> Outcome:
     told = http_answers.said(answer, "errorCode", "errorDescription")
     if answer.status in _REFUSED:
         return Unauthorized(why=f"HTTP {answer.status}" if told is None else told.why)
-    made = http_answers.said(answer, "id", "message")
-    if answer.status == 200 and made is not None:
-        return Sent(provider_ref=str(made.code))
+    made = (http_answers.json_of(answer) or {}).get("id")
+    if answer.status == 200 and isinstance(made, int):
+        return Sent(provider_ref=str(made))
     return http_answers.not_theirs(answer, now_ms)
 
 

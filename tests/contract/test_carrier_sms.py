@@ -79,6 +79,14 @@ async def test_a_native_text() -> None:
     assert got.body.decode() == f"{PHONE}|【pushplus】您收到…|T|http://h/t/1"
 
 
+async def test_a_native_payload_without_a_text() -> None:
+    """A payload made for another service leaves the text to the neutral form; its short words are placeholders too."""
+    native = {"temp_id": 7, "temp_para": {"code": "1"}}
+    got, _ = await sent(rendered("", "您的验证码", native=native), answer(200), body="{text}|{temp_id}|{temp_para}")
+
+    assert got.body.decode() == "您的验证码|7|{temp_para}"
+
+
 async def test_a_long_message_is_cut() -> None:
     """1,500 bytes, on a character."""
     got, _ = await sent(rendered("题", "长" * 1000), answer(200), body="{text}")

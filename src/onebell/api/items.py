@@ -83,6 +83,7 @@ class MessageBody(msgspec.Struct, frozen=True, kw_only=True):
     icon: str
     images: tuple[str, ...]
     tags: tuple[str, ...]
+    extension: bool  # for the browser extension: it shows what carries this
     attachments: tuple[AttachmentRef, ...]
     actions: tuple[ActionRef, ...]
     created_at: str
@@ -288,6 +289,7 @@ class ItemEncoder:
             icon=content.icon,
             images=content.images,
             tags=content.tags,
+            extension=content.extension,
             attachments=tuple(self._attachment(row.space, attachment) for attachment in content.attachments),
             actions=tuple(
                 ActionRef(

@@ -11,10 +11,11 @@ from urllib.parse import quote
 
 import msgspec
 
+from onebell.carriers.base import Batch
 from onebell.carriers.one_call import Call
 from onebell.errors import InvalidInput
 
-_PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _JSON = "application/json"
 _TEXT = "text/plain;charset=UTF-8"
@@ -62,6 +63,17 @@ def read_template(fields: Mapping[str, Any], escape_form: Escape) -> RequestTemp
     return RequestTemplate(
         method=str(fields.get("method") or "POST"), url=fields["url"], headers=headers, body=body, escape=escape
     )
+
+
+def values_of(batch: Batch, text: str) -> dict[str, str]:
+    """What placeholders stand for: the neutral form, and whatever short words a native payload says instead or besides.
+
+    A payload need not name them all: a dialect that speaks of templates of a provider's own leaves the text to us.
+    """
+    rendered = batch.rendered
+    neutral = {"title": rendered.title, "text": text, "content": text, "url": rendered.content.url or batch.link}
+    native = rendered.native if isinstance(rendered.native, Mapping) else {}
+    return neutral | {name: str(said) for name, said in native.items() if isinstance(said, str | int)}
 
 
 def plain(value: str) -> str:

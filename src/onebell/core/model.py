@@ -113,6 +113,7 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     attachments: tuple[Attachment, ...] = ()
     buttons: tuple[Button, ...] = ()
     tags: tuple[str, ...] = ()
+    extension: bool = False  # its readers' browser extensions show it too
     card: dict[str, Any] | None = None  # a structured card, kept as the sender wrote it
     data: dict[str, Any] = {}  # what the dialect's own readers need besides (PushGo metadata, Easemob body and ext)
 

@@ -12,7 +12,7 @@ from onebell.store.changes import Changes
 from onebell.store.credentials import NewCredential
 from onebell.store.packed import pack
 from onebell.store.records import NewRecord
-from onebell.store.schema import carrier_account, credential, record
+from onebell.store.schema import carrier_account, credential, guard, record
 from onebell.vault import ServerVault
 
 _DIALECT = "pushplus"
@@ -38,6 +38,11 @@ class PushPlusStore:
         return await self._changes.database.read(
             lambda connection: pushplus_lists.sent(connection, space, sender, wanted, start, size)
         )
+
+    async def spent(self, space: int, guard_key: str) -> int:
+        """What a guard has been charged so far."""
+        statement = sa.select(guard.c.used).where(guard.c.space_id == space, guard.c.key == guard_key)
+        return await self._changes.database.read(lambda connection: connection.scalar(statement) or 0)
 
     async def issue_access_key(self, space: int, owner: int, value: str, *, expires_at: int, old_until: int) -> None:
         """Issue an access key; the owner's other ones end at ``old_until`` at the latest (milliseconds)."""

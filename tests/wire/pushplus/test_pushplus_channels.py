@@ -218,6 +218,15 @@ async def test_a40_batch(client, sink):
     assert await client.has("alice", body["data"][2]["shortCode"])
 
 
+async def test_the_extension_is_told_which_entries_are_its_own(client):
+    """§5: channel extension flags the entries of all its receivers; app and wechat go to the same inboxes unflagged."""
+    flagged = await client.accepted(content="c", channel="extension", topic="ops")
+    plain = [await client.accepted(content="c", channel=channel) for channel in ("app", "wechat")]
+
+    assert [(await client.entry(uid, flagged))["extension"] for uid in ("alice", "bob")] == [True, True]
+    assert [(await client.entry("alice", code))["extension"] for code in plain] == [False, False]
+
+
 async def test_a41_a_failing_channel_of_a_batch(client):
     """A41: the top level stays 200, its element tells."""
     answer = await client.post("/batchSend", content="c", channel="wechat,webhook", option=",nope")
@@ -234,6 +243,14 @@ async def test_mail_reaches_the_site_mailer(client, mailbox):
 
     assert mail.receivers == ("alice@example.test",)
     assert "邮件正文内容" in mail.part("text/html")
+
+
+async def test_mail_over_an_account_of_ones_own(client, mailbox):
+    """§5.3: a config code names the mailer, for friends as well; whoever has no mailbox is skipped."""
+    code = await client.accepted(title="自己的邮箱", content="c", channel="mail", option="163", topic="ops")
+
+    assert (await eventually(lambda: mailbox.titled("自己的邮箱"))).receivers == ("alice@example.test",)
+    assert (await client.result(code))["status"] == 2
 
 
 async def test_mail_without_an_address(client):

@@ -95,8 +95,8 @@ async def test_the_extension_switch(managed, alice):
     plain = await managed.accepted(content="c")
     store = managed.server.application.context.store
 
-    assert (await store.pushplus.message(marked)).parts[0].content.data == {"channel": "wechat", "extension": 1}
-    assert (await store.pushplus.message(plain)).parts[0].content.data == {}
+    assert (await store.pushplus.message(marked)).parts[0].content.extension
+    assert not (await store.pushplus.message(plain)).parts[0].content.extension
 
 
 async def test_a_default_per_token(managed, alice, sink):

@@ -1,5 +1,7 @@
 """Channel sms: bound phones, the sheet's text, and points where they are kept (sheet pushplus §5)."""
 
+import json
+
 import pytest
 from tests.wire.pushplus.support import FB, UTC, eventually
 
@@ -55,6 +57,9 @@ async def test_points_are_charged_for_each_phone(client, sink):
 
     assert [refused.body.decode(), again.body.decode()] == [SHORT, SHORT]
     await client.accepted(token=UTC, content="other channels cost nothing")
+    key = await client.access_key(UTC, "carol-secret")
+    mine = await client.raw("GET", "/api/open/user/myInfo", (("access-key", key),))
+    assert json.loads(mine.body)["data"]["points"] == 5
 
 
 async def _both(sink, code):

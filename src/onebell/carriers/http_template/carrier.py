@@ -1,25 +1,14 @@
 """Any HTTP service: a request of one's own with ``{title}``, ``{content}`` and ``{url}`` filled in; 2xx is success
 (sheet pushplus §5.1 type 12, wecom §6.11)."""
 
-from collections.abc import Mapping
-
 from onebell.carriers import http_answers
 from onebell.carriers.base import Batch, Carrier
 from onebell.carriers.one_call import Call, OneCall
 from onebell.carriers.outbound import HttpAnswer
-from onebell.carriers.request_template import plain, read_template
+from onebell.carriers.request_template import plain, read_template, values_of
 from onebell.carriers.tools import CarrierTools
 from onebell.core.directory import CarrierAccount
 from onebell.core.outcomes import Outcome, Sent
-
-
-def values(batch: Batch) -> Mapping[str, str]:
-    """What the placeholders stand for: the native payload, else the neutral form."""
-    rendered = batch.rendered
-    if rendered.native is not None:
-        native: Mapping[str, str] = rendered.native
-        return native
-    return {"title": rendered.title, "content": rendered.text, "url": rendered.content.url or batch.link}
 
 
 def read(answer: HttpAnswer, now_ms: int) -> Outcome:
@@ -37,6 +26,6 @@ def build(account: CarrierAccount, tools: CarrierTools) -> Carrier:
     template = read_template(account.fields, escape_form=plain)
 
     def ask(_account: CarrierAccount, batch: Batch, _now_ms: int) -> Call:
-        return template.filled(values(batch))
+        return template.filled(values_of(batch, batch.rendered.text))
 
     return OneCall(account, tools, ask, read)

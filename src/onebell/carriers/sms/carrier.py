@@ -1,7 +1,7 @@
 """Short messages over any HTTP service: its request is a template, and what its answers mean is data."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -10,7 +10,7 @@ from onebell.carriers.address_gate import of_account
 from onebell.carriers.base import Address, Batch, Carrier
 from onebell.carriers.hiding import without_secrets
 from onebell.carriers.outbound import HttpAnswer
-from onebell.carriers.request_template import percent, read_template
+from onebell.carriers.request_template import percent, read_template, values_of
 from onebell.carriers.tools import CarrierTools
 from onebell.core.directory import CarrierAccount
 from onebell.core.fit import cut
@@ -41,7 +41,7 @@ class Sms:
         return [await self._send(batch, address) for address in batch.addresses]
 
     async def _send(self, batch: Batch, address: Address) -> Outcome:
-        values = {**_text(batch), "phone": address.value, "id": f"dlv_{address.delivery}"}
+        values = {**values_of(batch, _text(batch)), "phone": address.value, "id": f"dlv_{address.delivery}"}
         call = self._template.filled(values)
         answer = await http_answers.asked(
             self._tools.outbound, call.method, call.url, call.headers, call.body, self._policy
@@ -77,15 +77,9 @@ class Sms:
         return found[1] or "" if found.re.groups else found[0]
 
 
-def _text(batch: Batch) -> Mapping[str, str]:
-    """``text`` is the whole message; ``title`` and ``url`` are for services that fill in a text of their own."""
+def _text(batch: Batch) -> str:
     rendered = batch.rendered
-    if rendered.native is not None:
-        native: Mapping[str, str] = rendered.native
-        return native
-    url = rendered.content.url
-    text = cut("\n".join(filter(None, (rendered.title, rendered.text, url))), TEXT_BYTES)
-    return {"text": text, "title": rendered.title, "url": url or batch.link}
+    return cut("\n".join(filter(None, (rendered.title, rendered.text, rendered.content.url))), TEXT_BYTES)
 
 
 def build(account: CarrierAccount, tools: CarrierTools) -> Carrier:

@@ -81,17 +81,14 @@ def _content(plan: Plan, shown: templates.Shown, kept: Kept) -> Content:
         summary=shown.card,
         url=shown.url,
         icon=plan.asked.icon,
-        data=_reader_data(plan),
+        extension=_is_for_extension(plan),
     )
 
 
-def _reader_data(plan: Plan) -> dict[str, Any]:
-    """What the browser extension goes by: what is for it alone, and what its owner wants there as well (sheet §5)."""
-    channel = plan.way.channel
-    if channel.inbox_only:
-        return {"channel": channel.name}
-    forwards = channel.name == DEFAULT_CHANNEL and plan.sender.account.get("extension")
-    return {"channel": channel.name, "extension": 1} if forwards else {}
+def _is_for_extension(plan: Plan) -> bool:
+    """What was sent to it, and what the sender wants there as well (sheet §5)."""
+    channel = plan.way.channel.name
+    return channel == "extension" or (channel == DEFAULT_CHANNEL and bool(plan.sender.account.get("extension")))
 
 
 def _part(plan: Plan, shown: templates.Shown, content: Content, code: str) -> Part:

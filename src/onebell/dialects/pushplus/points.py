@@ -6,7 +6,7 @@ a person points, what he has spent is a guard, checked and charged in the transa
 
 from collections.abc import Sequence
 
-from onebell.core.context import Lookups
+from onebell.core.context import Context, Lookups
 from onebell.core.directory import CarrierAccount
 from onebell.core.model import Audience, GuardUse, Members, People
 from onebell.dialects.pushplus.senders import SenderInfo
@@ -18,6 +18,12 @@ _KEPT_S = 100 * 365 * 86_400
 def spent(person: int) -> str:
     """The guard that counts what a person has spent."""
     return f"pushplus:points:{person}"
+
+
+async def left(context: Context, sender: SenderInfo) -> int:
+    """The points that a person has left; 0 where he keeps none."""
+    given = int(sender.account.get("points") or 0)
+    return max(0, given - await context.store.pushplus.spent(sender.space.id, spent(sender.person.id))) if given else 0
 
 
 async def price(

@@ -1,7 +1,7 @@
 """``user/*``: the caller himself (sheet pushplus §2)."""
 
 from onebell.clock import shanghai_day
-from onebell.dialects.pushplus import answer
+from onebell.dialects.pushplus import answer, points
 from onebell.dialects.pushplus.limits import PROFILES, Counters
 from onebell.dialects.pushplus.manage.call import Call, Calls, Row
 from onebell.dialects.pushplus.senders import NAME
@@ -72,7 +72,7 @@ async def my_info(call: Call) -> Answer:
         email=me.email,
         email_status=email_status(me),
         birthday="",
-        points=0,
+        points=await points.left(call.context, call.sender),
         verify_status=int(bool(call.sender.account.get("verified", True))),
         vip_info=_Vip(int(is_vip), _ALWAYS if is_vip else ""),
     )

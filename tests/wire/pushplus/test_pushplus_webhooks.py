@@ -37,16 +37,16 @@ async def test_an_own_webhook_delivers(managed, alice, sink, number, url, arrive
 
 async def test_a_custom_webhook_is_filled_in(managed, alice, sink):
     """Type 12: method, headers and body as configured; after an edit what is sent next goes to the new address."""
-    fields = {"webhookCode": "diy", "webhookName": "n", "webhookType": 12, "webhookUrl": f"{sink.base}/diy-one"}
+    fields = {"webhookCode": "my-diy", "webhookName": "n", "webhookType": 12, "webhookUrl": f"{sink.base}/diy-one"}
     template = {"httpMethod": "POST", "headers": '{"test":"test"}', "body": "这是消息内容：{content}"}
     which = await alice.data("POST", "webhook/add", fields | template)
-    await managed.accepted(content="你好", channel="webhook", webhook="diy")
+    await managed.accepted(content="你好", channel="webhook", webhook="my-diy")
     (first,) = await eventually(lambda: sink.about("这是消息内容：你好", "/diy-one"))
-    edited = fields | template | {"id": which, "webhookUrl": f"{sink.base}/diy-two", "webhookCode": "diy2"}
+    edited = fields | template | {"id": which, "webhookUrl": f"{sink.base}/diy-two", "webhookCode": "my-diy-2"}
     await alice.data("POST", "webhook/edit", edited)
     await managed.accepted(content="又来", channel="webhook", webhook="diy2")
     await eventually(lambda: sink.about("这是消息内容：又来", "/diy-two"))
-    gone = await managed.post(content="c", channel="webhook", webhook="diy")
+    gone = await managed.post(content="c", channel="webhook", webhook="my-diy")
 
     assert first.headers["test"] == "test"
     assert gone.body.decode() == refusal("E10b")

@@ -1,15 +1,18 @@
 """PushPlus over a real store: what its calls leave in the rows, on both engines."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from tests.engines import settings_for
 from tests.fakes.clock import MovedClock
 from tests.service import ENGINES, Service, context_over
 
 from onebell.dialects.pushplus import directory
+from onebell.dialects.pushplus.images import KEEP_S, TOKEN_S, Images
 from onebell.dialects.pushplus.limits import BAD_TOKENS, PROFILES
 from onebell.dialects.pushplus.openapi import KEY_LIFE_S, OVERLAP_S
 from onebell.dialects.pushplus.routes import PushPlus
@@ -351,6 +354,32 @@ async def ask(service: Service, method: str, path: str, body: Any = None) -> Any
     said = await service.ask(method, f"/api/open/{path}", body, headers)
     assert said.code == 200, said.body.decode()
     return said.json["data"]
+
+
+async def test_an_upload_ticket_and_a_picture_end(service, clock):
+    """A ticket lets in for ten minutes, for its own user; a picture is listed for 30 days, then its record goes too."""
+    ticket = (await ask(service, "GET", "userImage/uploadToken"))["uploadToken"]
+    images = Images(service.context)
+    person = await images.bearer(ticket)
+    assert person is not None
+    assert person.uid == "alice"
+    assert await images.bearer(ticket.replace(".", ".1", 1)) is None
+    assert await images.bearer("") is None
+
+    out = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(out, "PNG")
+    body = b"--b\r\nContent-Disposition: form-data; name=file; filename=p.png\r\n\r\n" + out.getvalue() + b"\r\n--b--"
+    form = {"Content-Type": "multipart/form-data; boundary=b", "access-key": await access_key(service)}
+    assert (await service.ask("POST", "/api/open/file/uploadImage", body, form)).code == 200
+    assert (await ask(service, "POST", "userImage/list"))["total"] == 1
+
+    clock.move(TOKEN_S)
+    assert await images.bearer(ticket) is None
+    clock.move(KEEP_S)
+    assert (await ask(service, "POST", "userImage/list"))["total"] == 0
+    form["access-key"] = await access_key(service)
+    assert (await service.ask("POST", "/api/open/file/uploadImage", body, form)).code == 200
+    assert len([row for row in await service.rows(schema.record) if row["kind"] == "image"]) == 1
 
 
 async def test_a_deleted_message_has_no_page(service):

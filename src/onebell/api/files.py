@@ -12,7 +12,10 @@ from onebell.http.downloads import Download, file_answer
 from onebell.http.exchange import Answer, Request, StreamAnswer
 
 _SIGNED = re.compile(r"^(\d{1,19})-(\d{1,19})-([0-9a-f]{32})$")
-_HEADERS = ((b"cross-origin-resource-policy", b"same-origin"), (b"cache-control", b"private, max-age=3600"))
+_CACHE = (b"cache-control", b"private, max-age=3600")
+_HEADERS = ((b"cross-origin-resource-policy", b"same-origin"), _CACHE)
+_OPEN_HEADERS = ((b"cross-origin-resource-policy", b"cross-origin"), _CACHE)
+"""A file with an address of its own is meant to be shown in messages: in mails, and in pages without an origin."""
 
 
 class FilesApi:
@@ -42,7 +45,7 @@ class FilesApi:
             type=file.type,
             size=file.size,
             read=partial(self._context.files.read, file),
-            headers=_HEADERS,
+            headers=_HEADERS if _SIGNED.match(path[0]) else _OPEN_HEADERS,
         )
         return await file_answer(request, download)
 

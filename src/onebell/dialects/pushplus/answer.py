@@ -112,6 +112,9 @@ class OpenFault(Enum):
     SCRIPT = (999, _INVALID, "{}")
     NO_CONFIG = (999, _INVALID, "渠道配置不存在")
     TOO_MANY = (999, _INVALID, "数量已达上限")
+    NO_IMAGE = (999, _INVALID, "图片不存在")
+    NO_PICTURE = (999, _INVALID, "file不是图片")
+    PICTURE_TOO_LARGE = (999, _INVALID, "图片过大")
     FORBIDDEN_URL = (999, _INVALID, "{}不是允许访问的地址")
 
     @property
@@ -132,6 +135,21 @@ class OpenRefused(Exception):
     def answer(self) -> Answer:
         """HTTP 200 with the three keys."""
         return _answer(self.code, self.msg, self.data)
+
+
+class UploadFault(Enum):
+    """What the upload host refuses (§2): ``errno``, which is the HTTP status too, as the real one's is, and ``msg``."""
+
+    BAD_TOKEN = (401, "bad token")
+    NO_PICTURE = (400, "file is not an image")
+    TOO_LARGE = (413, "file is too large")
+    TOO_MANY = (429, "too many images")
+
+    @property
+    def answer(self) -> Answer:
+        """Both of its clients' ways to see a refusal: the status, and an ``errno`` that is not 0."""
+        errno, msg = self.value
+        return json_answer(errno, {"errno": errno, "msg": msg}, CORS, _JSON)
 
 
 SCRIPT_FAULTS = {
@@ -211,6 +229,11 @@ def found(data: object) -> Answer:
 def done(data: object = None) -> Answer:
     """The open API's success where the sheet's table has a †."""
     return _answer(200, _DONE, data)
+
+
+def uploaded(image: object) -> Answer:
+    """The upload host's success, which has a shape of its own."""
+    return json_answer(200, image, CORS, _JSON)
 
 
 def unexpected() -> Answer:

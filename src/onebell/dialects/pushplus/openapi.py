@@ -68,13 +68,18 @@ class OpenApi:
             raise OpenRefused(OpenFault.ADDRESS_NOT_ALLOWED)
         return account.secrets["secret_key"]
 
+    async def caller(self, request: Request) -> SenderInfo:
+        """Whoever shows a valid access key. Raises: OpenRefused."""
+        sender = await self._senders.find(request.text_header(b"access-key").strip(), ("access",))
+        if sender is None:
+            raise OpenRefused(OpenFault.UNAUTHORIZED)
+        await self._secret(sender, request.client)
+        return sender
+
     async def call(self, request: Request, in_path: tuple[str, ...]) -> Answer:
         """Everything that needs an access key; 401 without one comes before all else."""
         try:
-            sender = await self._senders.find(request.text_header(b"access-key").strip(), ("access",))
-            if sender is None:
-                return OpenFault.UNAUTHORIZED.answer
-            await self._secret(sender, request.client)
+            sender = await self.caller(request)
             return await self._answer(in_path[0].rstrip("/"), sender, request)
         except OpenRefused as why:
             return why.answer

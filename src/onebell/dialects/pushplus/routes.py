@@ -8,10 +8,13 @@ from onebell.dialects.base import CallbackAnswer, Route
 from onebell.dialects.pushplus import answer, callback, fields, page
 from onebell.dialects.pushplus.answer import Fault, Rejected
 from onebell.dialects.pushplus.limits import PROFILES
+from onebell.dialects.pushplus.manage.images import UPLOAD
 from onebell.dialects.pushplus.openapi import OpenApi
 from onebell.dialects.pushplus.senders import NAME
 from onebell.dialects.pushplus.sending import Sending
+from onebell.dialects.pushplus.uploads import Uploads
 from onebell.http.exchange import Answer, Request
+from onebell.http.uploads import Streamed
 
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 _PAGES = (b"/shortMessage/", b"/t/")
@@ -30,6 +33,7 @@ class PushPlus:
         self._context = context
         self._sending = Sending(context)
         self._open_api = OpenApi(context)
+        self._uploads = Uploads(context, self._open_api)
 
     def routes(self) -> Sequence[Route]:
         """``/send`` and ``/batchSend`` with and without token and trailing slash: no redirects."""
@@ -44,6 +48,8 @@ class PushPlus:
             Route(("GET",), "/shortMessage/{}", self.show),
             Route(("GET",), "/t/{}", self.show),
             Route(("POST",), "/api/common/openApi/getAccessKey", self._open_api.access_key),
+            Route(("POST",), UPLOAD, Streamed(self._uploads.by_token)),
+            Route(("POST",), "/api/open/file/uploadImage", Streamed(self._uploads.by_access_key)),
             Route(_METHODS, "/api/open/{*}", self._open_api.call),
         ]
 

@@ -10,6 +10,7 @@ from onebell.dialects.pushplus.manage import (
     channels,
     defaults,
     friends,
+    images,
     later,
     messages,
     scripts,
@@ -36,6 +37,7 @@ _GROUPS: tuple[Calls, ...] = (
     webhooks.CALLS,
     channels.CALLS,
     scripts.CALLS,
+    images.CALLS,
     later.CALLS,
 )
 

@@ -42,6 +42,11 @@ class Call:
         return self.sender.person
 
     @property
+    def base(self) -> str:
+        """What the addresses that the caller is given begin with."""
+        return base_of(self.space, self.request)
+
+    @property
     def now_ms(self) -> int:
         """The server's time."""
         return self.context.clock.now_ms()
@@ -127,6 +132,11 @@ class Call:
 Handler: TypeAlias = Callable[[Call], Awaitable[Answer]]
 Calls: TypeAlias = Mapping[tuple[str, str], Handler]
 """By method and path below ``/api/open/``."""
+
+
+def base_of(space: Space, request: Request) -> str:
+    """The server's address as callers reach it; no trailing slash."""
+    return space.public_url or f"{request.scheme}://{request.text_header(b'host')}"
 
 
 def refuse(fault: OpenFault, insert: object = "") -> NoReturn:

@@ -46,6 +46,4 @@ def _scans(call: Call) -> int:
 
 
 def _image(call: Call, code: str) -> str:
-    request = call.request
-    base = call.space.public_url or f"{request.scheme}://{request.text_header(b'host')}"
-    return f"{base}/j/{code}/qr.png"
+    return f"{call.base}/j/{code}/qr.png"

@@ -110,7 +110,7 @@ class Accept:
             parent=submission.parent,
             severity=severity,
             parts=submission.parts,
-            created_ms=now,
+            created_ms=submission.happened_ms or now,
             expires_ms=submission.expires_ms,
             device=submission.device,
         )

@@ -4,8 +4,11 @@ A conversation is a feed of two. In one mailbox public ids rise with ``seq`` (DE
 clients name it by the public id.
 """
 
+from typing import Any
+
 import msgspec
 
+from onebell.core.model import Part
 from onebell.core.presence import Session
 
 REPLACED = "replaced"
@@ -102,3 +105,36 @@ class Found(msgspec.Struct, frozen=True):
     sender: int  # party
     parts: bytes
     extra: bytes
+
+
+class Numbered(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that somebody names by the public id of one of its entries."""
+
+    message: int
+    sender: int  # party
+    sender_kind: str
+    sender_name: str
+    created_at: int
+    feed: int  # of the receiver's entry
+    mailbox: int  # the receiver's
+    receivers: int  # how many there are
+    shown: int
+    is_recalled: bool
+    part: Part
+    extra: dict[str, Any]
+
+
+class HourRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as one receiver got it."""
+
+    public_id: int
+    created_at: int
+    to: str  # the receiver's account name
+    part: Part
+
+
+class HourPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of an hour of messages."""
+
+    records: tuple[HourRecord, ...]
+    after: tuple[int, int] | None  # where the next piece begins; None = there is none

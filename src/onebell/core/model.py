@@ -33,6 +33,8 @@ class Keep(Enum):
     """Until its retention ends."""
     WHILE_ONLINE = "while_online"
     """Entries only for mailboxes with a live session; expires after 60 s; no history, no carriers."""
+    HISTORY = "history"
+    """It happened before: it waits for no device, goes over no carrier, and counts as delivered and read."""
 
 
 class Shown(IntEnum):
@@ -223,6 +225,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     parent: int = 0  # message id of what it replies to
     mentions: tuple[int, ...] = ()  # person ids
     due_ms: int = 0  # not before this instant; 0 = now
+    happened_ms: int = 0  # when, for what is kept as history; 0 = now
     expires_ms: int = 0  # deliveries that have not started by then are skipped; 0 = the carriers' max_age
     idempotency: IdempotencyKey | None = None
     guards: tuple[GuardUse, ...] = ()

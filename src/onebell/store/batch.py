@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from onebell.clock import Clock
 from onebell.core.bell import Mark
 from onebell.core.events import EventKind
-from onebell.core.model import EntryRef, Receipt
+from onebell.core.model import EntryRef, Keep, Receipt
 from onebell.core.presence import SOCKETS
 from onebell.errors import Conflict
 from onebell.ids import IdMint
@@ -18,7 +18,7 @@ from onebell.store.counters import Counters, Owner
 from onebell.store.guards import Guards
 from onebell.store.hot import HotStatement, Raw, Row
 from onebell.store.prepared import PLAIN, Box, Prepared, Result, Stored, message_row
-from onebell.store.schema import file, session
+from onebell.store.schema import entry, file, session
 
 ONLINE_MS = 60_000
 """How long an entry of a ``while_online`` message lives (DESIGN §5)."""
@@ -29,6 +29,12 @@ _NAME_FILE = (
     .where(file.c.space_id == sa.bindparam("s"), file.c.id == sa.bindparam("f"))
     .values(message_id=sa.bindparam("m"))
 )
+_CLOSE_HISTORY = (
+    sa.update(entry)
+    .where(entry.c.space_id == sa.bindparam("s"), entry.c.message_id == sa.bindparam("m"))
+    .values(taken_at=sa.bindparam("at"), read_at=sa.bindparam("at"))
+)
+HISTORY = Keep.HISTORY.value
 
 Tables: TypeAlias = dict[str, list[Row]]
 
@@ -82,6 +88,7 @@ class Scribe:
                 rows.sort()
                 statement.run(raw, rows)
         _name_files(connection, chosen)
+        _close_history(connection, chosen)
         self._claims.remember(connection, ((item, results[at]) for at, item in zip(accepted, chosen, strict=True)))
 
     def _rows(
@@ -191,6 +198,15 @@ def _name_files(connection: sa.Connection, items: Iterable[Prepared]) -> None:
     if newest:
         rows = [{"s": space, "f": number, "m": newest[space, number]} for space, number in sorted(newest)]
         connection.execute(_NAME_FILE, rows)
+
+
+def _close_history(connection: sa.Connection, items: Iterable[Prepared]) -> None:
+    """What happened before counts as delivered and read. Almost no submission is like that: then nothing is asked."""
+    rows = [
+        {"s": item.space, "m": item.stored.id, "at": item.stored.created_ms} for item in items if item.keep == HISTORY
+    ]
+    if rows:
+        connection.execute(_CLOSE_HISTORY, rows)
 
 
 def _online(connection: sa.Connection, items: Iterable[Prepared], now: int) -> set[Owner]:

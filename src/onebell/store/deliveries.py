@@ -355,7 +355,18 @@ def _release_some(connection: sa.Connection, space: int, ids: Sequence[int], now
 
 def cancel_open(connection: sa.Connection, space: int, message_id: int, now_ms: int) -> None:
     """Close a message's open deliveries, inside somebody's transaction."""
-    of_message = (delivery.c.space_id == space, delivery.c.message_id == message_id)
+    _cancel(connection, space, message_id, now_ms)
+
+
+def cancel_open_to(connection: sa.Connection, space: int, message_id: int, people: Sequence[int], now_ms: int) -> None:
+    """Likewise, only those to these people; an address they share with others still gets it."""
+    _cancel(connection, space, message_id, now_ms, delivery.c.person_id.in_(people))
+
+
+def _cancel(
+    connection: sa.Connection, space: int, message_id: int, now_ms: int, *which: sa.ColumnElement[bool]
+) -> None:
+    of_message = (delivery.c.space_id == space, delivery.c.message_id == message_id, *which)
     open_ones = (*of_message, delivery.c.state.in_(("due", "held")))
     connection.execute(sa.select(delivery.c.id).where(*open_ones).order_by(delivery.c.id).with_for_update()).all()
     connection.execute(sa.update(delivery).where(*open_ones).values(state="cancelled", closed_at=now_ms, lease_until=0))

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from onebell.core.accounts import NewToken
+from onebell.core.conversations import HourPage, Numbered
 from onebell.core.model import PartyKind
-from onebell.store import easemob_names, easemob_tokens, parties
+from onebell.store import easemob_messages, easemob_names, easemob_tokens, parties
 from onebell.store.changes import Changes
 from onebell.store.easemob_tokens import DIALECT, TOKEN
 from onebell.store.schema import account
@@ -49,6 +50,28 @@ class EasemobStore:
             return found
 
         return await self._changes.database.read(work)
+
+    async def numbered(self, number: str) -> tuple[int, Numbered] | None:
+        """The space and message of a receiver's id; None = nobody has it."""
+        return await self._changes.database.read(lambda connection: easemob_messages.numbered(connection, number))
+
+    async def recall_numbered(self, space: int, message: int, number: int) -> tuple[int, ...]:
+        """Recall what one receiver has of a message, and the sender's copy of that; the mailboxes, none when it was
+        before."""
+        changes, now_ms = self._changes, self._changes.clock.now_ms()
+        return await changes.database.write(
+            lambda connection: easemob_messages.recall_numbered(
+                connection, space, message, number, now_ms, changes.mint
+            )
+        )
+
+    async def hour(
+        self, space: int, app: str, span: tuple[int, int], after: tuple[int, int] = (0, 0), limit: int = 200
+    ) -> HourPage:
+        """What an app's users got in a span of time, of up to ``limit`` messages behind (instant, message)."""
+        return await self._changes.database.read(
+            lambda connection: easemob_messages.hour(connection, space, app, span, after, limit)
+        )
 
     async def count_names(self, space: int, app: str) -> int:
         """How many names that nobody has something waits for, in one app."""

@@ -215,15 +215,18 @@ def delete(conn: Connection, change: Change, seq: int) -> int:
 
 def recall(conn: Connection, space: int, message_id: int, now: int) -> tuple[int, ...]:
     """Recall a message in up to ``PAGE`` mailboxes; which. Call again until it is empty."""
-    return _mark(conn, space, message_id, now, entry.c.recalled_at)
+    return mark_entries(conn, space, message_id, now, entry.c.recalled_at)
 
 
 def hide(conn: Connection, space: int, message_id: int, now: int) -> tuple[int, ...]:
     """Make tombstones of a message in up to ``PAGE`` mailboxes; which. Call again until it is empty."""
-    return _mark(conn, space, message_id, now, entry.c.deleted_at)
+    return mark_entries(conn, space, message_id, now, entry.c.deleted_at)
 
 
-def _mark(conn: Connection, space: int, message_id: int, now: int, mark: sa.Column[int]) -> tuple[int, ...]:
+def mark_entries(
+    conn: Connection, space: int, message_id: int, now: int, mark: sa.Column[int], *which: sa.ColumnElement[bool]
+) -> tuple[int, ...]:
+    """Mark a message's entries in up to ``PAGE`` mailboxes, those of them that are meant; the mailboxes."""
     first = (
         sa.select(entry.c.mailbox_id, sa.func.min(entry.c.seq).label("seq"))
         .where(
@@ -231,6 +234,7 @@ def _mark(conn: Connection, space: int, message_id: int, now: int, mark: sa.Colu
             entry.c.message_id == message_id,
             mark == 0,
             entry.c.deleted_at == 0,
+            *which,
         )
         .group_by(entry.c.mailbox_id)
         .order_by(entry.c.mailbox_id)

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from onebell.core.conversations import Ack, Found, Pulled, Queued, Reader, Waiting
 from onebell.core.mailbox import Change
-from onebell.core.model import FeedKind, Shown
+from onebell.core.model import FeedKind, Keep, Shown
 from onebell.errors import NotFound
 from onebell.ids import IdMint
 from onebell.store import devices, inbox_changes
@@ -64,7 +64,13 @@ def _floor(conn: Connection, reader: Reader, now: int) -> int:
 def _to_device(reader: Reader, now: int) -> sa.ColumnElement[bool]:
     """What a device gets: not what was written on itself, not what is too old."""
     own = sa.and_(entry.c.direction == 1, message.c.device_id == reader.device)
-    return sa.and_(_mine(reader.space, reader.mailbox), _alive(now), entry.c.created_at > reader.since, ~own)
+    return sa.and_(
+        _mine(reader.space, reader.mailbox),
+        _alive(now),
+        entry.c.created_at > reader.since,
+        message.c.keep != Keep.HISTORY.value,
+        ~own,
+    )
 
 
 _with_message = entry.join(message, sa.and_(message.c.space_id == entry.c.space_id, message.c.id == entry.c.message_id))

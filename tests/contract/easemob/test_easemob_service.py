@@ -219,3 +219,21 @@ async def test_case_57_events_of_a_watched_message(easemob: Service) -> None:
     assert {str(one["person"]) for one in events} == set(extra["to"])
     assert {"user2", "ghost"} == set(extra["to"].values())
     assert (extra["app"], extra["env"], extra["body"]) == ("acme/demo", "default", {"msg": "hi", "type": "txt"})
+
+
+async def test_an_hour_comes_in_pieces(easemob: Service) -> None:
+    """However small the pieces, every receiver's message comes once, in order."""
+    for to in (["user1", "user2"], ["user2"], ["a b"], ["ghost", "user1"]):
+        await send(easemob, to)
+    store, span = easemob.context.store.easemob, (0, 1 << 60)
+    whole = await store.hour(easemob.space, "acme/demo", span)
+    after: tuple[int, int] | None = (0, 0)
+    pieces = []
+    while after is not None:
+        page = await store.hour(easemob.space, "acme/demo", span, after, 1)
+        pieces += page.records
+        after = page.after
+    assert [one.to for one in whole.records] == [one.to for one in pieces]
+    assert sorted(one.to for one in pieces) == ["ghost", "user1", "user1", "user2", "user2"]
+    assert whole.after is None
+    assert (await store.hour(easemob.space, "acme/dem", span)).records == ()

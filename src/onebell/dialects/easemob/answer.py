@@ -198,6 +198,11 @@ def too_many_messages() -> Rejected:
     return send_error("message send reach limit", 403)
 
 
+def recall_error(text: str, status: int = 403) -> Rejected:
+    """A message that cannot be taken back (§1.6)."""
+    return Rejected(status, "message_recall_error", text)
+
+
 def broken(status: int) -> Rejected:
     """A failure of ours."""
     return Rejected(status, "web_application", "Internal Server Error")

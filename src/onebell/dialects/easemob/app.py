@@ -32,6 +32,8 @@ CALLS_PER_SECOND = 100
 MESSAGES_PER_MINUTE = 6000
 TOKENS_PER_SECOND = 300
 MESSAGE_BYTES = 3072
+RECALL_WINDOW_S = 120
+HISTORY_OFFSET_MIN = 480  # the Java SDK asks in +8 (sheet §1.7)
 TOKEN_TTL_S = 5_184_000  # 60 days
 NEVER_S = 315_360_000  # "never expires": the Java SDK reads a 32-bit integer (sheet §3.1)
 
@@ -50,6 +52,8 @@ class App(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     calls_per_second: int = CALLS_PER_SECOND  # 0 = off
     messages_per_minute: int = MESSAGES_PER_MINUTE  # 0 = off
     contacts_only: bool = False  # clients may write only to those who have them as a contact
+    recall_window_s: int = RECALL_WINDOW_S  # how long a message can be taken back; 0 = never
+    history_offset_min: int = HISTORY_OFFSET_MIN  # east of UTC: the clock that names hours of history
 
     @property
     def key(self) -> str:

@@ -21,9 +21,11 @@ from onebell.dialects.easemob.app import (
     CALLS_PER_SECOND,
     CLIENT,
     DIALECT,
+    HISTORY_OFFSET_MIN,
     MESSAGE_BYTES,
     MESSAGES_PER_MINUTE,
     NEVER_S,
+    RECALL_WINDOW_S,
     RESERVED_NAME,
     TOKEN_TTL_S,
     App,
@@ -37,6 +39,8 @@ from onebell.http.areas import reserved_first_segments
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
 MOST_MESSAGE_BYTES = 5120
 WAIT_MS = (1, 3000)
+WEEK_S = 7 * 86_400
+DAY_MIN = 24 * 60
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,6 +63,8 @@ class AppTable(_Table, frozen=True, kw_only=True):
     calls_per_second: int = CALLS_PER_SECOND
     messages_per_minute: int = MESSAGES_PER_MINUTE
     contacts_only: bool = False
+    recall_window_s: int = RECALL_WINDOW_S
+    history_offset_min: int = HISTORY_OFFSET_MIN
 
 
 class CallbackTable(_Table, frozen=True, kw_only=True):
@@ -132,6 +138,8 @@ def _check_app(table: AppTable, where: str) -> None:
     _require(fits, f"{where}.message_bytes", f"must be {MESSAGE_BYTES} to {MOST_MESSAGE_BYTES}")
     lives = 0 <= table.token_ttl_s <= NEVER_S
     _require(lives, f"{where}.token_ttl_s", f"must be 0 (never expires) to {NEVER_S}")
+    _require(0 <= table.recall_window_s <= WEEK_S, f"{where}.recall_window_s", f"must be 0 (never) to {WEEK_S}")
+    _require(abs(table.history_offset_min) <= DAY_MIN, f"{where}.history_offset_min", "must be minutes of a day")
     positive = table.calls_per_second >= 0 and table.messages_per_minute >= 0
     _require(positive, where, "limits must not be negative")
 

@@ -8,6 +8,7 @@ from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.answer import Rejected, illegal
 from onebell.dialects.easemob.app import KICKED
 from onebell.dialects.easemob.devices import devices_of, end, online
+from onebell.dialects.easemob.offline import is_delivered, offline_count
 from onebell.dialects.easemob.users import USERS
 from onebell.dialects.easemob.visit import Call, Gate, Path, Rate, Visit, object_of
 from onebell.http.exchange import Answer
@@ -32,6 +33,8 @@ class Online:
         return (
             gate.route(Path("/users/batch/status", gate.app_token, {"POST": Call(self._statuses, BATCHES)})),
             gate.route(Path(one + "/status", gate.own_token, {"GET": Call(self._status, USERS)})),
+            gate.route(Path(one + "/offline_msg_count", gate.own_token, {"GET": Call(self._count, USERS)})),
+            gate.route(Path(one + "/offline_msg_status/{}", gate.own_token, {"GET": Call(self._delivered, USERS)})),
             gate.route(Path(one + "/resources", gate.own_token, {"GET": Call(self._resources, USERS)})),
             gate.route(Path(one + "/disconnect", gate.app_token, {"GET": Call(self._end_all, USERS)})),
             gate.route(Path(one + "/disconnect/{}", gate.app_token, {"GET": Call(self._end_one, USERS)})),
@@ -56,6 +59,17 @@ class Online:
         there = await online(self._context, visit.space, list(accounts.values()))
         data = [{name: WORDS[name.lower() in there]} for name in dict.fromkeys(names)]
         return answer.bare(self._gate.scene(visit), "get batch user status", data=data)
+
+    async def _count(self, visit: Visit) -> Answer:
+        account = await self._gate.account(visit, visit.values[0])
+        count = await offline_count(self._context, visit.space, visit.app, account.person)
+        return answer.brief(self._gate.scene(visit), entities=[], data={account.name: count}, count=0)
+
+    async def _delivered(self, visit: Visit) -> Answer:
+        account, number = await self._gate.account(visit, visit.values[0]), visit.values[1]
+        is_there = await is_delivered(self._context, visit.space, account.person, number)
+        data = {number: "delivered" if is_there else "undelivered"}
+        return answer.brief(self._gate.scene(visit), entities=[], data=data, count=0)
 
     async def _resources(self, visit: Visit) -> Answer:
         devices = await devices_of(self._context, await self._gate.account(visit, visit.values[0]))

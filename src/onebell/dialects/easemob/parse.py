@@ -86,8 +86,8 @@ def parse_message(body: bytes, rules: Rules) -> Message:
     Raises:
         Rejected: the first rule of §1.3 that it breaks.
     """
-    _check_size(body, "to")
-    source = _read(body, _Source)
+    check_size(body, "to")
+    source = read_body(body, _Source)
     return _message(source, rules)
 
 
@@ -97,8 +97,8 @@ def parse_legacy(body: bytes, rules: Rules) -> Message:
     Raises:
         Rejected: the first rule that it breaks.
     """
-    _check_size(body, "target")
-    source = _read(body, _Legacy)
+    check_size(body, "target")
+    source = read_body(body, _Legacy)
     if source.sender == "":
         raise illegal("from can't be empty")
     if source.target_type not in TARGET_TYPES:
@@ -124,14 +124,20 @@ def _modern(legacy: _Legacy) -> _Source:
     )
 
 
-def _read(body: bytes, shape: type[T]) -> T:
+def read_body(body: bytes, shape: type[T]) -> T:
+    """A body as a struct.
+
+    Raises:
+        Rejected: it is not JSON, or a field has another JSON type.
+    """
     try:
         return msgspec.convert(read_json(body), shape)
     except (NotJson, msgspec.ValidationError):
         raise invalid_body() from None
 
 
-def _check_size(body: bytes, receivers: str) -> None:
+def check_size(body: bytes, receivers: str) -> None:
+    """Raises ``Rejected``: the body is too long, not counting the field that names the receivers (D6)."""
     if len(body) <= REQUEST_BYTES:
         return
     try:

@@ -11,9 +11,12 @@ from onebell.dialects.easemob.app import DIALECT
 from onebell.dialects.easemob.callback import SCHEDULE, PostSend
 from onebell.dialects.easemob.chatfiles import ChatFiles
 from onebell.dialects.easemob.contacts import Contacts
+from onebell.dialects.easemob.history import History
+from onebell.dialects.easemob.imports import Imports
 from onebell.dialects.easemob.messages import Messages
 from onebell.dialects.easemob.msync.sockjs import SockJsPages
 from onebell.dialects.easemob.online import Online
+from onebell.dialects.easemob.recalls import Recalls
 from onebell.dialects.easemob.tokens import Tokens
 from onebell.dialects.easemob.users import Users
 from onebell.dialects.easemob.visit import EVERY_METHOD, Gate
@@ -32,7 +35,7 @@ class Easemob:
         self._context = context
         self._gate = Gate(context)
         self._post_send = PostSend(context)
-        parts = (Tokens, Messages, Online, Users, Contacts, ChatFiles)
+        parts = (Tokens, Messages, Imports, Recalls, History, Online, Users, Contacts, ChatFiles)
         self._parts = (*(part(context, self._gate) for part in parts), SockJsPages())
 
     def routes(self) -> Sequence[Route]:

@@ -49,7 +49,7 @@ async def send(context: Context, space: int, app: App, message: Message) -> dict
     Raises:
         Refused, StoreUnavailable: nothing is stored.
     """
-    receivers = await _receivers(context, space, app, message.receivers)
+    receivers = await receivers_of(context, space, app, message.receivers)
     submission = await _submission(context, space, app, message, receivers)
     receipt = await context.accept(submission)
     return _ids(context, message, receivers, receipt)
@@ -69,7 +69,7 @@ async def send_from(context: Context, space: int, app: App, message: Message, or
     Raises:
         Refused, StoreUnavailable: nothing is stored.
     """
-    receivers = await _receivers(context, space, app, message.receivers)
+    receivers = await receivers_of(context, space, app, message.receivers)
     submission = await _submission(context, space, app, message, receivers)
     once = IdempotencyKey(scope=f"easemob:uplink:{origin.device}", key=str(origin.number), keep_s=REPEAT_S)
     to_himself = origin.party in receivers.parties.values()
@@ -84,7 +84,23 @@ async def send_from(context: Context, space: int, app: App, message: Message, or
     return int(receipt.entries[0].public_id if receipt.entries else receipt.public_id)
 
 
-async def _receivers(context: Context, space: int, app: App, names: Sequence[str]) -> Receivers:
+async def import_message(context: Context, space: int, app: App, message: Message, happened_ms: int) -> str:
+    """Store a message to one as something that happened before; its id. Nobody is told.
+
+    Raises:
+        StoreUnavailable: nothing is stored.
+    """
+    receivers = await receivers_of(context, space, app, message.receivers)
+    submission = await _submission(context, space, app, message, receivers)
+    history = msgspec.structs.replace(
+        submission, keep=Keep.HISTORY, happened_ms=happened_ms, watched=False, silent=True
+    )
+    receipt = await context.accept(history)
+    return _ids(context, message, receivers, receipt)[message.receivers[0]]
+
+
+async def receivers_of(context: Context, space: int, app: App, names: Sequence[str]) -> Receivers:
+    """Who these names are; those that nobody ever had get a mailbox while the app has room for them."""
     keys = list(dict.fromkeys(name.lower() for name in names))
     keys = [key for key in keys if ACCOUNT_NAME.fullmatch(key)]
     found = await _people(context, space, app, keys)
@@ -119,7 +135,8 @@ async def _people(context: Context, space: int, app: App, keys: Sequence[str]) -
     return {account.name: account.person for account in accounts if account is not None}
 
 
-async def _sender(context: Context, space: int, app: App, name: str) -> Sender:
+async def sender_of(context: Context, space: int, app: App, name: str) -> Sender:
+    """Who writes, whether or not there is such a user."""
     key = name.lower()
     if ACCOUNT_NAME.fullmatch(key) and key != RESERVED_NAME:
         account = await context.lookups.account(space, app.key, key)
@@ -133,7 +150,7 @@ async def _sender(context: Context, space: int, app: App, name: str) -> Sender:
 
 
 async def _submission(context: Context, space: int, app: App, message: Message, receivers: Receivers) -> Submission:
-    sender = await _sender(context, space, app, message.sender)
+    sender = await sender_of(context, space, app, message.sender)
     ids = list(dict.fromkeys(receivers.parties.values()))
     feeds = await conversations(context, space, app, sender.party, ids)
     watched = bool(await rules_of(context.lookups, space, app.key, "post"))

@@ -31,7 +31,6 @@ MESSAGE_BYTES = 5120
 """Of content and ``ext`` as compact JSON."""
 PER_SECOND = 100
 """Frames of one user."""
-RECALL_WINDOW_S = 120
 GROUPS = "conference"
 NEVER = 2**62
 _encode = msgspec.json.Encoder().encode
@@ -174,7 +173,7 @@ class Uplink:
         found, receiver = await self._own(of, refusals.NOTHING_TO_RECALL, refusals.NOTHING_TO_RECALL)
         if found.shown != Shown.PERSON or found.recalled_at:
             raise NotTaken(*refusals.NOTHING_TO_RECALL)
-        if self._context.clock.now_ms() - found.created_at > RECALL_WINDOW_S * 1000:
+        if self._context.clock.now_ms() - found.created_at > self._seated.app.recall_window_s * 1000:
             raise NotTaken(*refusals.LATE_RECALL)
         info = from_pairs(meta.ext).get("recallMessageExtensionInfo")
         # First the word to the clients: a crash between the two leaves a recall that can be repeated.

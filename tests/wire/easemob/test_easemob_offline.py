@@ -1,0 +1,128 @@
+"""What waits for who is away, online-only messages, limits: over real HTTP (sheet easemob §1.3, §3.3, §5)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from tests.msync_client import Client, connected, texts
+from tests.wire.easemob.desk import Desk
+
+from onebell.dialects.easemob.app import App
+from onebell.store import schema
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+APP_SETTINGS = {"open": "calls_per_second = 2000", "closed": "messages_per_minute = 0"}
+REACHED = (403, "message_send_error", "message send reach limit")
+
+
+@asynccontextmanager
+async def signed_in(desk: Desk, name: str) -> AsyncIterator[Client]:
+    """A client of the protocol, signed in with a token of its own."""
+    token = await desk.user_token(name)
+    async with connected(desk.server.session, desk.server.url, name) as client:
+        client.app = App(org="onebell", app="demo", client_id="c")
+        answer = await client.provision(token)
+        assert answer.status.error_code == 0
+        yield client
+
+
+async def count(desk: Desk, name: str) -> int:
+    """``offline_msg_count``."""
+    body = await desk.ok("GET", f"/users/{name}/offline_msg_count")
+    assert set(body) == {"action", "uri", "entities", "data", "timestamp", "duration", "count"}
+    return int(body["data"][name])
+
+
+async def test_case_50_offline_messages(desk: Desk) -> None:
+    """Three wait and are undelivered until a client has acknowledged them; an unknown id has nothing pending."""
+    await desk.register("away")
+    ids = [await desk.sent("away") for _ in range(3)]
+    assert await count(desk, "away") == 3
+    path = "/users/away/offline_msg_status"
+    assert (await desk.ok("GET", f"{path}/{ids[0]}"))["data"] == {ids[0]: "undelivered"}
+    assert (await desk.ok("GET", f"{path}/123"))["data"] == {"123": "delivered"}
+    async with signed_in(desk, "away") as client:
+        assert texts(await client.drain("u1")) == ["hi"] * 3
+    assert await count(desk, "away") == 0
+    assert (await desk.ok("GET", f"{path}/{ids[0]}"))["data"] == {ids[0]: "delivered"}
+    assert (await desk.call("GET", "/users/nobody/offline_msg_count")).status == 404
+    assert (await desk.call("GET", f"/users/nobody/offline_msg_status/{ids[0]}")).status == 404
+
+
+async def test_case_51_the_newest_five_hundred_wait(desk: Desk) -> None:
+    """One more than may wait: the oldest is not handed out any more. The accounts share one limit of messages."""
+    await desk.register("full")
+    first = await desk.sent("full")
+    for _ in range(10):
+        said = await asyncio.gather(*(desk.send(["full"]) for _ in range(50)))
+        assert {one.status for one in said} == {200}
+        desk.clock.move(2)
+    assert await count(desk, "full") == 500
+    async with signed_in(desk, "full") as client:
+        metas = await client.drain("u1")
+    assert len(metas) == 500
+    assert int(first) not in {meta.id for meta in metas}
+
+
+async def test_nothing_waits_longer_than_a_week(desk: Desk) -> None:
+    """Seven days later it is history."""
+    await desk.register("late")
+    await desk.sent("late")
+    desk.clock.move(7 * 86_400 + 1)
+    desk.tokens.clear()
+    assert await count(desk, "late") == 0
+
+
+async def test_case_9_online_only(desk: Desk) -> None:
+    """With nobody there it leaves nothing; an open client gets it."""
+    await desk.register("there")
+    assert (await desk.send(["there"], routetype="ROUTE_ONLINE", sync_device=True)).status == 200
+    assert await count(desk, "there") == 0
+    assert await desk.entries("there") == []
+    async with signed_in(desk, "there") as client:
+        number = await desk.sent("there", routetype="ROUTE_ONLINE")
+        (meta,) = await client.news()
+        assert meta.id == int(number)
+    await desk.sent("there", routetype="ROUTE_ALL")
+    assert await count(desk, "there") == 1
+
+
+async def test_case_41_a_hundred_calls_a_second(desk: Desk) -> None:
+    """At least one of many calls within a second is refused; whatever was accepted is stored."""
+    await desk.register("burst")
+    desk.clock.move(2)
+    said = await asyncio.gather(*(desk.send(["burst"]) for _ in range(130)))
+    accepted = [one for one in said if one.status == 200]
+    assert {one.refusal for one in said if one.status != 200} == {
+        (429, "reach_limit", "This request has reached api limit")
+    }
+    assert len(accepted) == len(await desk.entries("burst"))
+    desk.clock.move(2)
+
+
+async def test_case_42_six_thousand_messages_a_minute(desk: Desk) -> None:
+    """Ten calls to 600 fill the minute; the next one is refused whole, and taken when the minute is over."""
+    desk.clock.move(61)
+    names = [f"m{number:03}" for number in range(600)]
+    for _ in range(10):
+        said = await desk.send(names)
+        assert said.status == 200
+        assert len(set(said.json["data"].values())) == 600
+    before = len(await desk.rows(schema.message))
+    assert (await desk.send(["m000"])).refusal == REACHED
+    assert (await desk.send(names)).refusal == REACHED
+    assert len(await desk.rows(schema.message)) == before
+    desk.clock.move(61)
+    assert (await desk.send(names)).status == 200
+
+
+async def test_limits_of_tokens_and_lists(desk: Desk) -> None:
+    """Each has its own rate, and no rate is another's."""
+    desk.clock.move(2)
+    grant = {"grant_type": "nothing"}
+    said = await asyncio.gather(*(desk.grant(grant) for _ in range(320)))
+    assert {one.status for one in said} == {400, 429}
+    assert (await desk.call("GET", "/users/u1")).status == 200
+    desk.clock.move(2)

@@ -1,6 +1,8 @@
 """A caller of the acceptance cases' server: an app's tokens, short calls, sockets that are only rows."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,12 +57,22 @@ class ShiftedClock:
     def __init__(self, real: Any) -> None:
         self._real = real
         self._ahead_ms = 0
+        self._still_ms = 0
 
     def now_ms(self) -> int:
-        return int(self._real.now_ms()) + self._ahead_ms
+        return (self._still_ms or int(self._real.now_ms())) + self._ahead_ms
 
     def monotonic(self) -> float:
         return float(self._real.monotonic()) + self._ahead_ms / 1000
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Whatever happens inside happens in one instant, however busy the machine is."""
+        self._still_ms = int(self._real.now_ms())
+        try:
+            yield
+        finally:
+            self._still_ms = 0
 
     def move(self, seconds: float) -> None:
         """Let time pass."""

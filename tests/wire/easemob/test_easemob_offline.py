@@ -90,15 +90,16 @@ async def test_case_9_online_only(desk: Desk) -> None:
 
 
 async def test_case_41_a_hundred_calls_a_second(desk: Desk) -> None:
-    """At least one of many calls within a second is refused; whatever was accepted is stored."""
+    """Of 130 calls in one second 30 are refused; whatever was accepted is stored."""
     await desk.register("burst")
     desk.clock.move(2)
-    said = await asyncio.gather(*(desk.send(["burst"]) for _ in range(130)))
+    with desk.clock.still():
+        said = await asyncio.gather(*(desk.send(["burst"]) for _ in range(130)))
     accepted = [one for one in said if one.status == 200]
     assert {one.refusal for one in said if one.status != 200} == {
         (429, "reach_limit", "This request has reached api limit")
     }
-    assert len(accepted) == len(await desk.entries("burst"))
+    assert len(accepted) == len(await desk.entries("burst")) == 100
     desk.clock.move(2)
 
 
@@ -122,7 +123,8 @@ async def test_limits_of_tokens_and_lists(desk: Desk) -> None:
     """Each has its own rate, and no rate is another's."""
     desk.clock.move(2)
     grant = {"grant_type": "nothing"}
-    said = await asyncio.gather(*(desk.grant(grant) for _ in range(320)))
-    assert {one.status for one in said} == {400, 429}
+    with desk.clock.still():
+        said = await asyncio.gather(*(desk.grant(grant) for _ in range(320)))
+    assert [one.status for one in said].count(429) == 20
     assert (await desk.call("GET", "/users/u1")).status == 200
     desk.clock.move(2)

@@ -1,5 +1,6 @@
 """Expands large audiences page by page, each in one transaction and without a row passing through Python."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -46,7 +47,8 @@ class Expansions:
     ) -> Page:
         """Write the next page and move the cursor, in one transaction under a renewed lease."""
         if self._pages is None or self._pages.plan is not plan:
-            self._pages = _Pages(plan, self._db.kind)
+            # Making them takes 10 ms and more: on a thread, senders go on meanwhile.
+            self._pages = await asyncio.to_thread(_Pages, plan, self._db.kind)
         where = place(plan.job.spread.audience, cursor, limit, now_ms)
         people = People(ids=self._pages.people, place=where, now_ms=now_ms)
         return await self._db.write(_Run(self._pages, people, node, mint).page)

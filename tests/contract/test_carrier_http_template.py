@@ -50,12 +50,12 @@ async def test_get_has_no_body() -> None:
     """The address alone carries the message, percent-encoded."""
     got, _ = await sent(
         rendered("a b/c?d", NASTY, url="https://a.test/?x=1"),
-        method="GET", path="/{title}?c={content}&u={url}&{none}", body="{title}",
+        method="GET", path="/{title}?c={content}&u={url}&{text}", body="{title}",
     )  # fmt: skip
 
     assert (got.method, got.body) == ("GET", b"")
     assert got.target == (
-        "/a%20b%2Fc%3Fd?c=a%22b%5Cc%0A%7Btitle%7D%26%3C%E4%BD%A0%3E&u=https%3A%2F%2Fa.test%2F%3Fx%3D1&%7Bnone%7D"
+        "/a%20b%2Fc%3Fd?c=a%22b%5Cc%0A%7Btitle%7D%26%3C%E4%BD%A0%3E&u=https%3A%2F%2Fa.test%2F%3Fx%3D1&%7Btext%7D"
     )
 
 

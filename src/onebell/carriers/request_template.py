@@ -65,13 +65,13 @@ def read_template(fields: Mapping[str, Any], escape_form: Escape) -> RequestTemp
     )
 
 
-def values_of(batch: Batch, text: str) -> dict[str, str]:
-    """What placeholders stand for: the neutral form, and whatever short words a native payload says instead or besides.
+def values_of(batch: Batch, **words: str) -> dict[str, str]:
+    """What placeholders stand for: title, link and the carrier's own words, and what short words a native payload says.
 
     A payload need not name them all: a dialect that speaks of templates of a provider's own leaves the text to us.
     """
     rendered = batch.rendered
-    neutral = {"title": rendered.title, "text": text, "content": text, "url": rendered.content.url or batch.link}
+    neutral = {"title": rendered.title, "url": rendered.content.url or batch.link, **words}
     native = rendered.native if isinstance(rendered.native, Mapping) else {}
     return neutral | {name: str(said) for name, said in native.items() if isinstance(said, str | int)}
 

@@ -44,7 +44,7 @@ async def test_a_custom_webhook_is_filled_in(managed, alice, sink):
     (first,) = await eventually(lambda: sink.about("这是消息内容：你好", "/diy-one"))
     edited = fields | template | {"id": which, "webhookUrl": f"{sink.base}/diy-two", "webhookCode": "my-diy-2"}
     await alice.data("POST", "webhook/edit", edited)
-    await managed.accepted(content="又来", channel="webhook", webhook="diy2")
+    await managed.accepted(content="又来", channel="webhook", webhook="my-diy-2")
     await eventually(lambda: sink.about("这是消息内容：又来", "/diy-two"))
     gone = await managed.post(content="c", channel="webhook", webhook="my-diy")
 

@@ -26,6 +26,6 @@ def build(account: CarrierAccount, tools: CarrierTools) -> Carrier:
     template = read_template(account.fields, escape_form=plain)
 
     def ask(_account: CarrierAccount, batch: Batch, _now_ms: int) -> Call:
-        return template.filled(values_of(batch, batch.rendered.text))
+        return template.filled(values_of(batch, content=batch.rendered.text))
 
     return OneCall(account, tools, ask, read)

@@ -41,7 +41,7 @@ class Sms:
         return [await self._send(batch, address) for address in batch.addresses]
 
     async def _send(self, batch: Batch, address: Address) -> Outcome:
-        values = {**values_of(batch, _text(batch)), "phone": address.value, "id": f"dlv_{address.delivery}"}
+        values = {**values_of(batch, text=_text(batch)), "phone": address.value, "id": f"dlv_{address.delivery}"}
         call = self._template.filled(values)
         answer = await http_answers.asked(
             self._tools.outbound, call.method, call.url, call.headers, call.body, self._policy

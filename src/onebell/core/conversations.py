@@ -138,3 +138,25 @@ class HourPage(msgspec.Struct, frozen=True, kw_only=True):
 
     records: tuple[HourRecord, ...]
     after: tuple[int, int] | None  # where the next piece begins; None = there is none
+
+
+class Roam(msgspec.Struct, frozen=True, kw_only=True):
+    """Which page of a conversation is looked back on."""
+
+    space: int
+    me: int  # whose view
+    peer: int  # the other party
+    feed: int
+    start: int  # public id behind which it begins; 0 = at the end that the direction starts from
+    is_forward: bool  # oldest first
+    since: int  # ms; 0 = no bound
+    until: int  # ms; 0 = no bound
+    limit: int
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation on somebody's list."""
+
+    feed: int
+    unread: int
+    last: Queued

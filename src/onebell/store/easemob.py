@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from onebell.core.accounts import NewToken
-from onebell.core.conversations import HourPage, Numbered
+from onebell.core.conversations import Channel, HourPage, Numbered, Queued, Roam
 from onebell.core.model import PartyKind
-from onebell.store import easemob_messages, easemob_names, easemob_tokens, parties
+from onebell.store import easemob_messages, easemob_names, easemob_roaming, easemob_tokens, parties
 from onebell.store.changes import Changes
 from onebell.store.easemob_tokens import DIALECT, TOKEN
 from onebell.store.schema import account
@@ -71,6 +71,30 @@ class EasemobStore:
         """What an app's users got in a span of time, of up to ``limit`` messages behind (instant, message)."""
         return await self._changes.database.read(
             lambda connection: easemob_messages.hour(connection, space, app, span, after, limit)
+        )
+
+    async def roam(self, asked: Roam) -> list[Queued]:
+        """See :func:`onebell.store.easemob_roaming.page`."""
+        return await self._changes.database.read(lambda connection: easemob_roaming.page(connection, asked))
+
+    async def channels(self, space: int, me: int, realm: str) -> list[Channel]:
+        """Conversations in which clients have written, the newest first, each with its last message."""
+        return await self._changes.database.read(
+            lambda connection: easemob_roaming.channels(connection, space, me, realm)
+        )
+
+    async def clear_channel(self, space: int, me: int, feed: int) -> None:
+        """Take a conversation off somebody's list until something new comes."""
+        up_to, now_ms = self._changes.mint.mint(), self._changes.clock.now_ms()
+        await self._changes.database.write(
+            lambda connection: easemob_roaming.clear(connection, space, me, feed, up_to, now_ms)
+        )
+
+    async def clear_history(self, space: int, me: int, feed: int) -> None:
+        """Likewise, and he looks back on nothing of it up to now."""
+        up_to, now_ms = self._changes.mint.mint(), self._changes.clock.now_ms()
+        await self._changes.database.write(
+            lambda connection: easemob_roaming.clear_history(connection, space, me, feed, up_to, now_ms)
         )
 
     async def count_names(self, space: int, app: str) -> int:

@@ -17,6 +17,8 @@ from onebell.dialects.easemob.messages import Messages
 from onebell.dialects.easemob.msync.sockjs import SockJsPages
 from onebell.dialects.easemob.online import Online
 from onebell.dialects.easemob.recalls import Recalls
+from onebell.dialects.easemob.roaming import Roaming
+from onebell.dialects.easemob.server_json import server_json
 from onebell.dialects.easemob.tokens import Tokens
 from onebell.dialects.easemob.users import Users
 from onebell.dialects.easemob.visit import EVERY_METHOD, Gate
@@ -35,13 +37,14 @@ class Easemob:
         self._context = context
         self._gate = Gate(context)
         self._post_send = PostSend(context)
-        parts = (Tokens, Messages, Imports, Recalls, History, Online, Users, Contacts, ChatFiles)
+        parts = (Tokens, Messages, Imports, Recalls, History, Roaming, Online, Users, Contacts, ChatFiles)
         self._parts = (*(part(context, self._gate) for part in parts), SockJsPages())
 
     def routes(self) -> Sequence[Route]:
         """What is built of the area; the last one tells a missing app from a missing path."""
         listed = [route for part in self._parts for route in part.routes()]
-        return (*listed, Route(EVERY_METHOD, "/{}/{}/{*}", self._gate.nothing()))
+        addresses = Route(("GET", "OPTIONS"), "/easemob/server.json", server_json)
+        return (addresses, *listed, Route(EVERY_METHOD, "/{}/{}/{*}", self._gate.nothing()))
 
     def no_route(self, request: Request) -> Answer:
         """A path of the area that belongs to no app."""

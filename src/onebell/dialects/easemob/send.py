@@ -110,6 +110,16 @@ async def receivers_of(context: Context, space: int, app: App, names: Sequence[s
     return Receivers({key: found[key] for key in keys if key in found})
 
 
+async def parties_of(context: Context, space: int, app: App, names: Sequence[str]) -> dict[str, int]:
+    """Who these lower-case names are, as far as anything ever was sent to them or by them."""
+    keys = [name for name in names if ACCOUNT_NAME.fullmatch(name) and name != RESERVED_NAME]
+    found = await _people(context, space, app, keys)
+    found |= await context.store.easemob.known_names(space, app.key, [key for key in keys if key not in found])
+    if RESERVED_NAME in names:
+        found[RESERVED_NAME] = await context.lookups.party(space, PartyKind.SYSTEM, f"{app.key}/{RESERVED_NAME}")
+    return found
+
+
 async def _names(context: Context, space: int, app: App, keys: Sequence[str]) -> dict[str, int]:
     """Mailboxes of names, kept until somebody has them (D9); beyond the app's share no new ones are made."""
     if not await _is_room(context, space, app, len(keys)):

@@ -20,7 +20,7 @@ from onebell.store.schema.carriers import (
     target,
 )
 from onebell.store.schema.columns import Packed, metadata
-from onebell.store.schema.feeds import block, device, device_position, feed, mailbox, member
+from onebell.store.schema.feeds import block, clearing, device, device_position, feed, mailbox, member
 from onebell.store.schema.files import audit, file, file_chunk, node, record, setting, shown_number
 from onebell.store.schema.limits import counter, credential, credential_lookup, guard, plan, session
 from onebell.store.schema.messages import entry, expansion, idempotency, interaction, message, public_id
@@ -48,6 +48,7 @@ __all__ = [
     "carrier_account",
     "carrier_pause",
     "carrier_token",
+    "clearing",
     "counter",
     "credential",
     "credential_lookup",

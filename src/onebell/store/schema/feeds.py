@@ -91,3 +91,13 @@ device_position = table(  # cumulative readers: up to where a device has taken a
     big("seq"),
     big("public_id"),
 )
+
+clearing = table(  # what a party has cleared away of a conversation; the other side keeps it
+    "clearing",
+    space_id(),
+    sa.Column("party_id", Big, primary_key=True, autoincrement=False),
+    sa.Column("feed_id", Big, primary_key=True, autoincrement=False),
+    big("list_up_to"),  # public id: off his list of conversations until something newer comes
+    big("roam_up_to"),  # public id: nothing up to here is looked back on
+    big("cleared_at"),
+)

@@ -177,6 +177,15 @@ async def test_removing_a_person_revokes_what_is_his(
     assert {row["id"] for row in await rows(database, schema.mailbox)} == {alice.id, bob.id}
 
 
+@pytest.mark.parametrize("odd", ["", "alice\n", "a\0b", "\ud800", "a b", "a" * 65])
+async def test_what_is_no_uid_is_nobodys(store: Store, space: int, lookups: CachedLookups, odd: str):
+    """Whoever may be asked for is asked for: a name that no person can have finds nobody, on both engines."""
+    alice = await store.people.create(space, "alice")
+
+    assert await lookups.people_by_uid(space, [odd, "Alice"]) == {"alice": alice}
+    assert await lookups.person_by_uid(space, odd) is None
+
+
 async def test_people_come_in_pages(store: Store, space: int):
     """A page continues after the last id of the one before."""
     made = [await store.people.create(space, f"p{n}") for n in range(5)]

@@ -154,9 +154,7 @@ class JoinPages:
         form, client = visit.form(), visit.request.client
         try:
             _check_form(visit)
-            # Nobody has a uid that is none, and PostgreSQL would refuse to look for some of them.
-            uid = _uid(form) if UID.fullmatch(_uid(form)) else ""
-            person = await self._callers.check_password(visit.space.name, uid, form.get("password", ""), client)
+            person = await self._callers.check_password(visit.space.name, _uid(form), form.get("password", ""), client)
         except _No as no:
             return await self._told(visit, "sign-in", no)
         except ApiError:

@@ -66,7 +66,8 @@ def by_ids(connection: sa.Connection, space: int, ids: Sequence[int]) -> list[Pe
 
 def by_uids(connection: sa.Connection, space: int, uids: Sequence[str]) -> list[Person]:
     """These people, compared without case."""
-    keys = [uid.lower() for uid in uids]
+    # What is no uid is nobody's, and some of it PostgreSQL would refuse to look for: its text takes no NUL.
+    keys = [uid.lower() for uid in uids if UID.fullmatch(uid)]
     return [found for page in pages(keys) for found in _where(connection, space, person.c.uid_key.in_(page))]
 
 

@@ -14,6 +14,7 @@ from tests.service import ENGINES, Service, context_over
 from onebell.dialects.pushplus import directory
 from onebell.dialects.pushplus.images import KEEP_S, TOKEN_S, Images
 from onebell.dialects.pushplus.limits import BAD_TOKENS, PROFILES
+from onebell.dialects.pushplus.manage import CALLS
 from onebell.dialects.pushplus.openapi import KEY_LIFE_S, OVERLAP_S
 from onebell.dialects.pushplus.routes import PushPlus
 from onebell.directory_findings import BadDirectory
@@ -380,6 +381,28 @@ async def test_an_upload_ticket_and_a_picture_end(service, clock):
     form["access-key"] = await access_key(service)
     assert (await service.ask("POST", "/api/open/file/uploadImage", body, form)).code == 200
     assert len([row for row in await service.rows(schema.record) if row["kind"] == "image"]) == 1
+
+
+ODD = ("\0", "\ud800", "\ufffe", "😀", "9" * 400, "-1", "1e400", ["a"], {"a": {}}, 9**17, True)
+NAMES = (
+    "current", "pageSize", "params", "id", "tokenId", "name", "expireTime", "channel", "option", "pre", "preId",
+    "webhookId", "webhookCode", "webhookName", "webhookType", "webhookUrl", "preCode", "preName", "content",
+    "contentType", "message", "mailId", "shortCode", "isSend", "defaultChannel", "defaultWebhook", "type",
+)  # fmt: skip
+
+
+async def test_odd_values_of_the_open_api(service):
+    """Whatever a caller writes into whichever parameter, the answer is the service's own, on both engines."""
+    headers = {"access-key": await access_key(service), "Content-Type": "application/json"}
+    for odd in ODD:
+        given = dict.fromkeys(NAMES, odd)
+        narrowed = {"params": dict.fromkeys(("channel", "messageType", "isRead", "topicId"), odd)}
+        for path, methods in CALLS.items():
+            for method in methods:
+                body = narrowed if path.endswith("/list") else given
+                said = await service.ask(method, f"/api/open/{path}", body, headers)
+                assert said.status == 200, (method, path, odd, said.body)
+                assert said.code in (200, 999), (method, path, odd, said.body.decode())
 
 
 async def test_a_deleted_message_has_no_page(service):

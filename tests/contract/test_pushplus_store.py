@@ -50,6 +50,11 @@ async def test_settings_are_merged(store: Store, space: int, lookups: CachedLook
     await store.records.merge(space, "pushplus", "account", "account", BOB, {"extension": 0})
     found = await lookups.record(space, "pushplus", "account", "account", ALICE)
 
+    assert await store.pushplus.refusing(space) == ()
+    await store.records.merge(space, "pushplus", "account", "account", BOB, {"recevie_limit": 1, "note": "x"})
+    await store.records.merge(space, "pushplus", "pre", "account", ALICE, {"recevie_limit": 1})
+    assert await store.pushplus.refusing(space) == (BOB,)
+    assert await store.pushplus.refusing(space + 1) == ()
     assert found is not None
     assert (found.id, found.data, found.secrets) == (made.id, {"is_send": 0, "extension": 1}, {"secret_key": "s"})
 

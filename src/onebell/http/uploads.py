@@ -7,7 +7,7 @@ from contextlib import suppress
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from onebell.http.exchange import Answer, Request, StreamAnswer
+from onebell.http.exchange import Answer, BodyTooLarge, Request, StreamAnswer
 
 DISCARD_BYTES = 16 << 20
 DISCARD_S = 5.0
@@ -34,6 +34,20 @@ class Streamed:
 
 async def _whole(body: bytes) -> AsyncIterator[bytes]:
     yield body
+
+
+async def counted(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    """The same pieces.
+
+    Raises:
+        BodyTooLarge: they are more than ``limit`` bytes.
+    """
+    size = 0
+    async for piece in stream:
+        size += len(piece)
+        if size > limit:
+            raise BodyTooLarge
+        yield piece
 
 
 async def body_stream(receive: Receive) -> AsyncIterator[bytes]:

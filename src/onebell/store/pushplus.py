@@ -44,6 +44,10 @@ class PushPlusStore:
         statement = sa.select(guard.c.used).where(guard.c.space_id == space, guard.c.key == guard_key)
         return await self._changes.database.read(lambda connection: connection.scalar(statement) or 0)
 
+    async def refusing(self, space: int) -> tuple[int, ...]:
+        """Who has switched receiving off."""
+        return await self._changes.database.read(lambda connection: pushplus_lists.refusing(connection, space))
+
     async def issue_access_key(self, space: int, owner: int, value: str, *, expires_at: int, old_until: int) -> None:
         """Issue an access key; the owner's other ones end at ``old_until`` at the latest (milliseconds)."""
         new = NewCredential(

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from onebell.core.model import Part
 from onebell.core.sent import SentFilter, SentMessage
 from onebell.store.packed import unpack_object
-from onebell.store.schema import delivery, entry, mailbox, message, public_id
+from onebell.store.schema import delivery, entry, mailbox, message, public_id, record
 
 _DIALECT = "pushplus"
 _PUSHPLUS: sa.ColumnElement[str] = sa.literal_column("'pushplus'")
@@ -61,9 +61,20 @@ def _wanted(connection: sa.Connection, wanted: SentFilter) -> list[sa.ColumnElem
 
 
 def _remembers(connection: sa.Connection, piece: str) -> sa.ColumnElement[bool]:
-    """Whether the packed ``extra`` holds a piece: inside a text of it the quotes would be escaped."""
+    return _holds(connection, message.c.extra, piece)
+
+
+def _holds(connection: sa.Connection, packed: sa.Column[bytes], piece: str) -> sa.ColumnElement[bool]:
+    """Whether packed JSON holds a piece that begins with a key: inside a text its quotes would be escaped."""
     find = sa.func.pg_catalog.position if connection.dialect.name == "postgresql" else sa.func.instr
-    return find(message.c.extra, sa.literal(piece.encode(), sa.LargeBinary)) > 0
+    return find(packed, sa.literal(piece.encode(), sa.LargeBinary)) > 0
+
+
+def refusing(connection: sa.Connection, space: int) -> tuple[int, ...]:
+    """Who has switched receiving off, found in the database: nobody's secrets are opened for it."""
+    accounts = (record.c.space_id == space, record.c.dialect == _DIALECT, record.c.kind == "account")
+    statement = sa.select(record.c.owner_id).where(*accounts, _holds(connection, record.c.data, '"recevie_limit":1'))
+    return tuple(connection.scalars(statement.order_by(record.c.owner_id)))
 
 
 def _is_read() -> sa.ColumnElement[bool]:

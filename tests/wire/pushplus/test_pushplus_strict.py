@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.wire.pushplus.support import OK, UT, refusal
+from tests.wire.pushplus.support import OK, UT, User, refusal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -112,3 +112,14 @@ async def test_an_address_with_too_many_bad_tokens_is_shut_out(strict):
     assert set(answers[:300]) == {refusal("E2")}
     assert answers[300] == refusal("E19")
     assert (await strict.post(content="c")).body.decode() == refusal("E19")
+
+
+async def test_a_user_has_at_most_ten_webhooks(strict):
+    """Those of the directory file count too; what is there already stays and works."""
+    alice = User(strict, UT, "alice-secret")
+    fields = {"webhookCode": "more", "webhookName": "n", "webhookType": 7, "webhookUrl": "https://example.com/x"}
+    listed = await alice.data("POST", "webhook/list", {})
+    said = await alice("POST", "webhook/add", fields)
+
+    assert listed["total"] >= 10
+    assert said == {"code": 999, "msg": "服务端验证错误", "data": "数量已达上限"}

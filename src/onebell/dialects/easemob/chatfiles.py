@@ -22,7 +22,7 @@ from onebell.errors import InvalidInput
 from onebell.http.downloads import Download, file_answer
 from onebell.http.exchange import Answer, BodyTooLarge, StreamAnswer
 from onebell.http.multipart import NotMultipart, Part, form_parts
-from onebell.http.uploads import Streamed
+from onebell.http.uploads import Streamed, counted
 
 FILE_BYTES = 10_485_760
 FORM_BYTES = FILE_BYTES + 1024 * 1024
@@ -151,7 +151,7 @@ class _Form:
     def __init__(self, visit: Visit, secret: str) -> None:
         request = visit.request
         assert request.stream is not None, "this handler is streamed"
-        self._parts = form_parts(request.text_header(b"content-type"), _counted(request.stream))
+        self._parts = form_parts(request.text_header(b"content-type"), counted(request.stream, FORM_BYTES))
         self._secret = secret
         self._fields = {name: request.text_header(name.encode()) for name in _FIELDS}
 
@@ -190,12 +190,3 @@ def _side(text: str, default: int) -> int:
     text = text.strip()
     value = int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0
     return min(value, BOX_MOST) or default
-
-
-async def _counted(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    size = 0
-    async for piece in stream:
-        size += len(piece)
-        if size > FORM_BYTES:
-            raise BodyTooLarge
-        yield piece

@@ -15,6 +15,7 @@ from onebell.dialects.pushplus.showing import PERSON, number
 from onebell.errors import OnebellError
 from onebell.http.exchange import BodyTooLarge, Request
 from onebell.http.multipart import NotMultipart, Part, form_parts
+from onebell.http.uploads import counted
 from onebell.ids import hex32
 
 IMAGE = "image"
@@ -164,7 +165,7 @@ async def read_form(request: Request) -> tuple[str, Part]:
     assert request.stream is not None, "this handler is streamed"
     token = ""
     try:
-        async for part in form_parts(request.text_header(b"content-type"), _counted(request.stream)):
+        async for part in form_parts(request.text_header(b"content-type"), counted(request.stream, FORM_BYTES)):
             if part.name == "file":
                 return token, part
             if part.name == "token":
@@ -184,15 +185,6 @@ async def _whole(part: Part) -> bytes:
     except NotMultipart as error:
         raise BadUpload(str(error)) from None
     return bytes(body)
-
-
-async def _counted(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    size = 0
-    async for piece in stream:
-        size += len(piece)
-        if size > FORM_BYTES:
-            raise BodyTooLarge
-        yield piece
 
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:

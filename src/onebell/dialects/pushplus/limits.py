@@ -35,15 +35,19 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     per_day: dict[str, int] = {}  # by channel; one that is missing has no quota
     rate: Window | None = None
     same_content: Window | None = None
-    webhooks: int = sys.maxsize  # configs a user may have
+    webhooks: int  # configs a user may have
     verified_only: bool = False  # an account whose owner is not real-name verified sends nothing
     topics: int = 0  # that one person may make; 0 = no limit, here and below
     members: int = 0  # of one topic
     friends: int = 0  # of one person
 
 
+OBJECTS = 1000
+"""Message tokens, and scripts, of one user: the sheet knows no number, a list that is read whole needs one."""
+
 PROFILES = {
-    "off": Profile(title_chars=200, content_chars=100_000, to_friends=100),
+    # Webhooks are a member's too: every node keeps all carrier accounts in memory.
+    "off": Profile(title_chars=200, content_chars=100_000, to_friends=100, webhooks=50),
     "strict": Profile(
         title_chars=100,
         content_chars=20_000,

@@ -148,8 +148,7 @@ class Sending:
         shelf = self._lookups.shelf(space)
         found: tuple[int, ...] | None = shelf.get(_REFUSING, None)
         if found is None:
-            accounts = await self._lookups.records(space, NAME, "account")
-            found = tuple(one.owner for one in accounts if one.data.get("recevie_limit"))
+            found = await self._context.store.pushplus.refusing(space)
             shelf.put(_REFUSING, found)
         return found
 

@@ -9,7 +9,7 @@ from onebell.dialects.pushplus import answer
 from onebell.dialects.pushplus.answer import OpenFault
 from onebell.dialects.pushplus.manage.call import Call, Calls, refuse
 from onebell.dialects.pushplus.manage.owned import my_record, records_of
-from onebell.dialects.pushplus.manage.pages import listed, page_of, part_of
+from onebell.dialects.pushplus.manage.pages import listed, newest, page_of
 from onebell.dialects.pushplus.manage.webhook_kinds import HIDDEN
 from onebell.dialects.pushplus.manage.webhooks import WEBHOOK, account_of
 from onebell.http.exchange import Answer
@@ -57,11 +57,10 @@ async def mail(call: Call) -> Answer:
 
 
 async def _listed(call: Call, kind: str, prefix: str) -> Answer:
-    page, mine = page_of(call), await _of_kind(call, kind)
-    part = part_of(page, mine)
-    numbers = await call.shown(WEBHOOK, [record.id for record, _ in part])
-    rows = [_named(numbers[record.id], record, account, prefix) for record, account in part]
-    return answer.found(listed(page, len(mine), rows))
+    mine = await _of_kind(call, kind)
+    return answer.found(
+        await newest(call, WEBHOOK, mine, lambda one: one[0].id, lambda number, one: _named(number, *one, prefix))
+    )
 
 
 async def _of_kind(call: Call, kind: str) -> list[tuple[Record, CarrierAccount]]:

@@ -5,8 +5,8 @@ from onebell.core.directory import Record
 from onebell.dialects.pushplus import answer
 from onebell.dialects.pushplus.answer import OpenFault
 from onebell.dialects.pushplus.manage.call import Call, Calls, Row, refuse
-from onebell.dialects.pushplus.manage.owned import TOKEN, my_record, my_token, records_of
-from onebell.dialects.pushplus.manage.pages import listed, page_of, part_of
+from onebell.dialects.pushplus.manage.owned import TOKEN, id_of, my_record, my_token, records_of
+from onebell.dialects.pushplus.manage.pages import newest
 from onebell.dialects.pushplus.manage.tokens import message_tokens
 from onebell.dialects.pushplus.parse import CHANNELS
 from onebell.dialects.pushplus.senders import NAME, USER_TOKEN_KEY, Default
@@ -51,20 +51,14 @@ class _Detail(Row):
 
 async def list_defaults(call: Call) -> Answer:
     """``listUserDefault``."""
-    page, records = page_of(call), await records_of(call, _DEFAULT)
-    part, names = part_of(page, records), await _names(call)
-    numbers = await call.shown(_DEFAULT, [record.id for record in part])
-    rows = [
-        _Item(
-            numbers[record.id],
-            _channel(record),
-            CHANNEL_TEXTS.get(_channel(record), ""),
-            shanghai_text(record.updated_at),
-            names.get(record.key, ""),
-        )
-        for record in part
-    ]
-    return answer.found(listed(page, len(records), rows))
+    names = await _names(call)
+
+    def shown(number: int, record: Record) -> _Item:
+        channel = _channel(record)
+        when = shanghai_text(record.updated_at)
+        return _Item(number, channel, CHANNEL_TEXTS.get(channel, ""), when, names.get(record.key, ""))
+
+    return answer.found(await newest(call, _DEFAULT, await records_of(call, _DEFAULT), id_of, shown))
 
 
 async def detail(call: Call) -> Answer:

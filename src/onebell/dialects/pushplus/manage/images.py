@@ -1,12 +1,13 @@
 """``userImage/*`` and ``file/uploadImage``: a user's pictures (sheet pushplus §2)."""
 
 from onebell.clock import shanghai_text
+from onebell.core.directory import Record
 from onebell.dialects.pushplus import answer
 from onebell.dialects.pushplus.answer import OpenFault
 from onebell.dialects.pushplus.images import IMAGE, TOKEN_S, Images
 from onebell.dialects.pushplus.manage.call import Call, Calls, Row
-from onebell.dialects.pushplus.manage.owned import my_record
-from onebell.dialects.pushplus.manage.pages import listed, page_of, part_of
+from onebell.dialects.pushplus.manage.owned import id_of, my_record
+from onebell.dialects.pushplus.manage.pages import newest
 from onebell.http.exchange import Answer
 
 UPLOAD = "/api/common/userImage/upload"
@@ -37,19 +38,13 @@ async def upload_token(call: Call) -> Answer:
 
 async def list_images(call: Call) -> Answer:
     """``userImage/list``."""
-    page, mine = page_of(call), await Images(call.context).of(call.me)
-    part = part_of(page, mine)
-    numbers = await call.shown(IMAGE, [record.id for record in part])
-    rows = [
-        _Item(
-            numbers[record.id],
-            url_of(call.base, record.data["files"][0]),
-            url_of(call.base, record.data["files"][1]),
-            shanghai_text(record.created_at),
-        )
-        for record in part
-    ]
-    return answer.done(listed(page, len(mine), rows))
+
+    def shown(number: int, record: Record) -> _Item:
+        image, thumbnail = record.data["files"]
+        when = shanghai_text(record.created_at)
+        return _Item(number, url_of(call.base, image), url_of(call.base, thumbnail), when)
+
+    return answer.done(await newest(call, IMAGE, await Images(call.context).of(call.me), id_of, shown))
 
 
 async def delete(call: Call) -> Answer:

@@ -9,6 +9,11 @@ TOKEN = "token"
 """Under which message tokens are numbered; records are numbered under their kind."""
 
 
+def id_of(one: Record | Credential) -> int:
+    """Its row."""
+    return one.id
+
+
 async def records_of(call: Call, kind: str) -> list[Record]:
     """The caller's records of a kind, oldest first."""
     return list(await call.context.lookups.records(call.space.id, NAME, kind, call.me.id))

@@ -1,6 +1,6 @@
 """Pages: ``current``, ``pageSize``, ``params`` in; ``pageNum``, ``pageSize``, ``total``, ``pages``, ``list`` out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -64,6 +64,21 @@ def page_of(call: Call) -> Page:
 def part_of(page: Page, oldest_first: Sequence[T]) -> Sequence[T]:
     """The items of a page, newest first, out of a list that is known whole."""
     return list(reversed(oldest_first))[page.start : page.start + page.size]
+
+
+async def newest(
+    call: Call, kind: str, oldest_first: Sequence[T], which: Callable[[T], int], row: Callable[[int, T], Any]
+) -> Listed:
+    """The page that a call asks for, out of a list that is known whole: each item as ``row`` shows it under the small
+    number of the object that it is.
+
+    Raises:
+        OpenRefused: a page number that is none.
+    """
+    page = page_of(call)
+    part = part_of(page, oldest_first)
+    numbers = await call.shown(kind, [which(one) for one in part])
+    return listed(page, len(oldest_first), [row(numbers[which(one)], one) for one in part])
 
 
 def listed(page: Page, total: int, items: Sequence[Any]) -> Listed:

@@ -4,9 +4,10 @@ from onebell.clock import shanghai_text
 from onebell.core.directory import Record
 from onebell.dialects.pushplus import answer
 from onebell.dialects.pushplus.answer import OpenFault
+from onebell.dialects.pushplus.limits import OBJECTS
 from onebell.dialects.pushplus.manage.call import Call, Calls, Row, refuse
-from onebell.dialects.pushplus.manage.owned import my_record, records_of
-from onebell.dialects.pushplus.manage.pages import listed, page_of, part_of
+from onebell.dialects.pushplus.manage.owned import id_of, my_record, records_of
+from onebell.dialects.pushplus.manage.pages import newest
 from onebell.dialects.pushplus.senders import NAME
 from onebell.errors import ScriptFailed
 from onebell.http.exchange import Answer
@@ -36,14 +37,7 @@ class _Detail(Row):
 
 async def list_scripts(call: Call) -> Answer:
     """``pre/list``."""
-    page, records = page_of(call), await records_of(call, _PRE)
-    part = part_of(page, records)
-    numbers = await call.shown(_PRE, [record.id for record in part])
-    rows = [
-        _Item(numbers[record.id], _name(record), record.key, JAVASCRIPT, shanghai_text(record.created_at))
-        for record in part
-    ]
-    return answer.done(listed(page, len(records), rows))
+    return answer.done(await newest(call, _PRE, await records_of(call, _PRE), id_of, _shown))
 
 
 async def detail(call: Call) -> Answer:
@@ -55,6 +49,8 @@ async def detail(call: Call) -> Answer:
 
 async def add(call: Call) -> Answer:
     """``pre/add``: its number."""
+    if len(await records_of(call, _PRE)) >= OBJECTS:
+        refuse(OpenFault.TOO_MANY)
     code, data = _asked(call)
     made = await call.context.store.records.create(call.space.id, NAME, _PRE, code, owner=call.me.id, data=data)
     await call.note("created", f"pushplus pre {code}")
@@ -85,6 +81,10 @@ async def try_out(call: Call) -> Answer:
         return answer.found(await call.context.scripts.run(script, call.whole_text("message"), owner=call.me.id))
     except ScriptFailed as failed:
         return refuse(OpenFault.SCRIPT, failed.text or answer.SCRIPT_FAULTS[failed.fault])
+
+
+def _shown(number: int, record: Record) -> _Item:
+    return _Item(number, _name(record), record.key, JAVASCRIPT, shanghai_text(record.created_at))
 
 
 def _name(record: Record) -> str:

@@ -6,9 +6,10 @@ from onebell.clock import SHANGHAI, shanghai_text
 from onebell.core.directory import Credential
 from onebell.dialects.pushplus import answer
 from onebell.dialects.pushplus.answer import OpenFault
+from onebell.dialects.pushplus.limits import OBJECTS
 from onebell.dialects.pushplus.manage.call import Call, Calls, Row, refuse
-from onebell.dialects.pushplus.manage.owned import TOKEN, my_token, records_of
-from onebell.dialects.pushplus.manage.pages import listed, page_of, part_of
+from onebell.dialects.pushplus.manage.owned import TOKEN, id_of, my_token, records_of
+from onebell.dialects.pushplus.manage.pages import newest
 from onebell.dialects.pushplus.senders import NAME
 from onebell.http.exchange import Answer
 from onebell.ids import hex32
@@ -32,16 +33,14 @@ class _Option(Row):
 
 async def list_tokens(call: Call) -> Answer:
     """``token/list``."""
-    page, tokens = page_of(call), await message_tokens(call)
-    part = part_of(page, tokens)
-    numbers = await call.shown(TOKEN, [token.id for token in part])
-    rows = [_Token(numbers[token.id], token.name, _end_of(token), token.value) for token in part]
-    return answer.found(listed(page, len(tokens), rows))
+    return answer.found(await newest(call, TOKEN, await message_tokens(call), id_of, _shown))
 
 
 async def add(call: Call) -> Answer:
     """``token/add``: the new token itself."""
     name, ends = call.name("name"), _end(call.text("expireTime") or NEVER)
+    if len(await message_tokens(call)) >= OBJECTS:
+        refuse(OpenFault.TOO_MANY)
     value = hex32()
     made = await call.context.store.credentials.issue(
         call.space.id, NAME, "message", value, name=name, owner=call.me.id, expires_at=ends
@@ -80,6 +79,10 @@ async def select(call: Call) -> Answer:
 async def message_tokens(call: Call) -> list[Credential]:
     """The caller's message tokens, oldest first."""
     return list(await call.context.lookups.credentials(call.space.id, NAME, "message", call.me.id))
+
+
+def _shown(number: int, token: Credential) -> _Token:
+    return _Token(number, token.name, _end_of(token), token.value)
 
 
 def _end_of(token: Credential) -> str:

@@ -9,7 +9,7 @@ from onebell.dialects.pushplus import answer
 from onebell.dialects.pushplus.answer import OpenFault
 from onebell.dialects.pushplus.manage.call import Call, Calls, refuse
 from onebell.dialects.pushplus.manage.owned import my_record, records_of
-from onebell.dialects.pushplus.manage.pages import listed, page_of, part_of
+from onebell.dialects.pushplus.manage.pages import newest
 from onebell.dialects.pushplus.manage.webhook_kinds import (
     CORP_APP,
     CUSTOM,
@@ -37,10 +37,10 @@ _OTHERS = ("wecom_app", "smtp")
 
 async def list_webhooks(call: Call) -> Answer:
     """``webhook/list``."""
-    page, mine = page_of(call), await webhooks(call)
-    part = part_of(page, mine)
-    numbers = await call.shown(WEBHOOK, [record.id for record, _ in part])
-    return answer.found(listed(page, len(mine), [_shown(numbers[one.id], one, account) for one, account in part]))
+    mine = await webhooks(call)
+    return answer.found(
+        await newest(call, WEBHOOK, mine, lambda one: one[0].id, lambda number, one: _shown(number, *one))
+    )
 
 
 async def detail(call: Call) -> Answer:

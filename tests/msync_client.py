@@ -191,10 +191,10 @@ async def connected(session: aiohttp.ClientSession, url: str, user: str, path: s
 
 
 async def token_of(session: aiohttp.ClientSession, url: str, user: str) -> str:
-    """A user token of the demo app."""
+    """A user token of the demo app; who is not there yet is made."""
     async with session.post(f"{url}/acme/demo/token", json=APP_GRANT) as answer:
         token = (await answer.json())["access_token"]
-    grant = {"grant_type": "inherit", "username": user}
+    grant = {"grant_type": "inherit", "username": user, "autoCreateUser": True}
     headers = {"Authorization": f"Bearer {token}"}
     async with session.post(f"{url}/acme/demo/token", json=grant, headers=headers) as answer:
         return str((await answer.json())["access_token"])

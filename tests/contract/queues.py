@@ -58,7 +58,7 @@ class Desk:
     def reader(self, signed_in: SignedIn, since: int = 0) -> Reader:
         """The device that has signed in."""
         return Reader(space=SPACE, mailbox=ALICE, device=signed_in.session.device, dialect="easemob", realm=APP,
-                      kept=KEPT, since=since)  # fmt: skip
+                      kept=KEPT, counted_until=2**62, since=since)  # fmt: skip
 
     async def send(self, which: int = WITH_BOB, *, shown: int = 0, device: int = 0, copy: bool = False) -> int:
         """A message in a conversation; its public id."""

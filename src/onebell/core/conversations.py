@@ -38,6 +38,7 @@ class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
     """A sign-in that is stored."""
 
     session: Session
+    seen_at: int  # ms; when the device was last there before; 0 = never
     replaced: tuple[int, ...]  # sessions of the same device, which end now
 
 
@@ -49,7 +50,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     device: int
     dialect: str
     realm: str  # conversations of other realms are not his
-    kept: int  # messages that wait at most; the newest stay
+    kept: int  # of the messages up to ``counted_until`` so many wait; the newest stay
+    counted_until: int  # ms; what came later came while he was there, and all of it waits
     since: int  # ms; older ones do not wait any more
 
 

@@ -31,7 +31,7 @@ def sign_in(conn: Connection, seat: Seat, mint: IdMint) -> SignedIn:
     if conn.execute(box.with_for_update()).first() is None:
         raise NotFound("mailbox")
     now = seat.session.created_at
-    number = _device(conn, seat, mint, now)
+    number, seen_at = _device(conn, seat, mint, now)
     alive = sessions.of_mailbox(conn, seat.space, seat.mailbox, now)
     mine = [one.id for one in alive if one.device == number and not one.kicked]
     others = {one.device for one in alive if _is_beside(one, seat) and one.device != number}
@@ -41,7 +41,7 @@ def sign_in(conn: Connection, seat: Seat, mint: IdMint) -> SignedIn:
         sessions.kick(conn, seat.space, mine, REPLACED)
     new = msgspec.structs.replace(seat.session, device=number)
     sessions.open_all(conn, [new])
-    return SignedIn(session=new, replaced=tuple(mine))
+    return SignedIn(session=new, seen_at=seen_at, replaced=tuple(mine))
 
 
 def _is_beside(other: Session, seat: Seat) -> bool:
@@ -50,22 +50,20 @@ def _is_beside(other: Session, seat: Seat) -> bool:
     return here and info.get("realm") == seat.realm and info.get("platform") == seat.platform
 
 
-def _device(conn: Connection, seat: Seat, mint: IdMint, now: int) -> int:
+def _device(conn: Connection, seat: Seat, mint: IdMint, now: int) -> tuple[int, int]:
+    """Its id, and when it was last there."""
     shown = {"name": seat.name, "platform": seat.platform, "last_seen": now}
-    found = conn.execute(
-        sa.update(device)
-        .where(device.c.space_id == seat.space, device.c.dialect == seat.dialect, device.c.key == seat.code)
-        .values(shown)
-        .returning(device.c.id)
-    ).scalar()
+    mine = sa.and_(device.c.space_id == seat.space, device.c.dialect == seat.dialect, device.c.key == seat.code)
+    found = conn.execute(sa.select(device.c.id, device.c.last_seen).where(mine)).first()
     if found is not None:
-        return int(found)
+        conn.execute(sa.update(device).where(mine).values(shown))
+        return found.id, found.last_seen
     number = mint.mint()
     row = {"space_id": seat.space, "id": number, "mailbox_id": seat.mailbox, "dialect": seat.dialect,
            "key": seat.code, "route": "private", "created_at": now, **shown}  # fmt: skip
     conn.execute(sa.insert(device), [row])
     _start(conn, seat, number)
-    return number
+    return number, 0
 
 
 def _start(conn: Connection, seat: Seat, number: int) -> None:

@@ -5,6 +5,7 @@ a ``seq`` and clients name it by the public id.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -53,7 +54,13 @@ def _floor(conn: Connection, reader: Reader, now: int) -> int:
     """The newest message that does not wait any more because so many came after it: a seq, 0 = none."""
     statement = (
         sa.select(entry.c.seq)
-        .where(_mine(reader.space, reader.mailbox), entry.c.direction == 0, entry.c.shown < Shown.SIGNAL, _alive(now))
+        .where(
+            _mine(reader.space, reader.mailbox),
+            _alive(now),
+            entry.c.direction == 0,
+            entry.c.shown < Shown.SIGNAL,
+            entry.c.created_at <= reader.counted_until,
+        )
         .order_by(entry.c.seq.desc())
         .offset(reader.kept)
         .limit(1)
@@ -87,14 +94,14 @@ def _in_realm(dialect: str, realm: str) -> sa.ColumnElement[bool]:
 _of_feed = sa.and_(feed.c.space_id == entry.c.space_id, feed.c.id == entry.c.feed_id)
 
 
-def waiting(conn: Connection, reader: Reader, now: int) -> list[Waiting]:
-    """Conversations with something for the device, the one that waits longest first."""
+def _waits(conn: Connection, reader: Reader, now: int, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Of all that the device has not acknowledged."""
     place = device_position.alias("place")
     at = sa.and_(
         place.c.space_id == entry.c.space_id, place.c.device_id == reader.device, place.c.feed_id == entry.c.feed_id
     )
-    statement = (
-        sa.select(entry.c.feed_id, sa.func.count())
+    return (
+        sa.select(*columns)
         .select_from(_with_message.join(feed, _of_feed).outerjoin(place, at))
         .where(
             _to_device(reader, now),
@@ -102,10 +109,20 @@ def waiting(conn: Connection, reader: Reader, now: int) -> list[Waiting]:
             entry.c.seq > _floor(conn, reader, now),
             entry.c.seq > sa.func.coalesce(place.c.seq, 0),
         )
-        .group_by(entry.c.feed_id)
-        .order_by(sa.func.min(entry.c.seq))
     )
+
+
+def waiting(conn: Connection, reader: Reader, now: int) -> list[Waiting]:
+    """Conversations with something for the device, the one that waits longest first."""
+    statement = _waits(conn, reader, now, entry.c.feed_id, sa.func.count())
+    statement = statement.group_by(entry.c.feed_id).order_by(sa.func.min(entry.c.seq))
     return [Waiting(row[0], row[1]) for row in conn.execute(statement)]
+
+
+def nth_waiting(conn: Connection, reader: Reader, number: int, now: int) -> int | None:
+    """The seq of the so-many-th message that waits for the device, oldest first; None = there are not so many."""
+    statement = _waits(conn, reader, now, entry.c.seq).order_by(entry.c.seq).offset(number - 1).limit(1)
+    return conn.execute(statement).scalar()
 
 
 def pull(conn: Connection, reader: Reader, which: int, after: int | None, limit: int, now: int) -> Pulled:
@@ -281,6 +298,10 @@ class Queues:
     async def pull(self, reader: Reader, which: int, after: int | None, limit: int, now: int) -> Pulled:
         """See :func:`pull`."""
         return await self._db.read(lambda conn: pull(conn, reader, which, after, limit, now))
+
+    async def nth_waiting(self, reader: Reader, number: int, now: int) -> int | None:
+        """See :func:`nth_waiting`."""
+        return await self._db.read(lambda conn: nth_waiting(conn, reader, number, now))
 
     async def place_of(self, reader: Reader, which: int, key: int) -> tuple[int, int]:
         """See :func:`place_of`."""

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
-from tests.msync_client import APP_GRANT, Client, body_of, connected, signal, text_body, texts, token_of
+from tests.msync_client import Client, body_of, connected, signal, text_body, texts, token_of
 from tests.running import ALICE, BOB, RunningServer
 
 from onebell.core.accounts import RelationKind
@@ -245,11 +245,7 @@ async def test_a_user_who_is_not_there_yet_gets_it_later(server: RunningServer) 
     """What is written to a free name is his who registers it (D9)."""
     async with online(server, "alice") as (alice,):
         sent = await alice.text("Newcomer", "welcome")
-    async with server.session.post(f"{server.url}/acme/demo/token", json=APP_GRANT) as answer:
-        headers = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
-    grant = {"grant_type": "inherit", "username": "newcomer", "autoCreateUser": True}
-    async with server.session.post(f"{server.url}/acme/demo/token", json=grant, headers=headers) as answer:
-        token = (await answer.json())["access_token"]
+    token = await token_of(server.session, server.url, "newcomer")
     async with connected(server.session, server.url, "newcomer") as client:
         await client.provision(token)
         (got,) = await client.drain("alice")

@@ -6,13 +6,28 @@ from onebell.dialects.easemob.app import DIALECT, App
 
 KEPT = 500
 """Messages of single chats that wait for one user; the newest replace the oldest."""
+ABSENCE_MS = 180_000
+"""Who comes back sooner was not away: a lost connection is noticed after 90 s, and who is there is noted every 60."""
 KEPT_MS = 7 * 86_400_000
 
 
-def reader_of(context: Context, space: int, app: App, person: int, device: int = 0) -> Reader:
-    """A user of an app as somebody who reads his mailbox; without a device he is all of them."""
-    since = context.clock.now_ms() - KEPT_MS
-    return Reader(space=space, mailbox=person, device=device, dialect=DIALECT, realm=app.key, kept=KEPT, since=since)
+def reader_of(context: Context, space: int, app: App, person: int, device: int = 0, away_since: int = 0) -> Reader:
+    """A user of an app as somebody who reads his mailbox now; without a device he is all of them.
+
+    A device that was there a moment ago is not away: nothing of what came meanwhile is too much for it.
+    """
+    now = context.clock.now_ms()
+    was_away = now - away_since > ABSENCE_MS
+    return Reader(
+        space=space,
+        mailbox=person,
+        device=device,
+        dialect=DIALECT,
+        realm=app.key,
+        kept=KEPT,
+        counted_until=now if was_away else now - ABSENCE_MS,
+        since=now - KEPT_MS,
+    )
 
 
 async def offline_count(context: Context, space: int, app: App, person: int) -> int:

@@ -5,6 +5,7 @@ has seen the empty last answer. "Nothing is left" is therefore decided, and that
 the event loop; whatever was heard of while the store was asked means that it is asked again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onebell.core.context import Context
@@ -20,6 +21,13 @@ from onebell.dialects.easemob.msync.outbox import Outbox
 
 BATCH_BYTES = 96 * 1024
 """Messages of one answer; the first is sent however large it is."""
+WINDOW = 50
+"""Messages that may be on their way to a device without its acknowledgement, over all conversations together.
+
+The SDK drops repeats among its last 100 ids only: what a lost connection makes us send again must still be among them,
+or the page shows it twice. So nothing is sent but the oldest so many of what waits: those are sent again first.
+"""
+NO_LIMIT = 2**63 - 1
 QUEUES = 128
 """Conversations whose state is kept; the others are asked for anew."""
 
@@ -31,6 +39,8 @@ class Queue:
     name: str
     after: int = -1  # its place; -1 = to be read from the store
     last: tuple[int, int] = (0, 0)  # (seq, public id) of the batch that is not acknowledged yet
+    count: int = 0  # how many it holds
+    head: int = 0  # the first seq that it has not got, as far as that is known
     noticed: bool = False  # it will pull until it has seen the empty last answer
     stale: bool = False  # something new was heard of since the store was asked
 
@@ -51,13 +61,17 @@ class Seated:
 class Device:
     """Serves one device on one socket."""
 
-    __slots__ = ("_acks", "_context", "_outbox", "_queues", "rev", "seated", "sure")
+    __slots__ = ("_acks", "_ahead", "_context", "_held", "_outbox", "_queues", "rev", "seated", "sure")
 
     def __init__(self, context: Context, seated: Seated, outbox: Outbox, acks: Acks) -> None:
         self._context = context
         self._outbox = outbox
         self._acks = acks
         self._queues: dict[int, Queue] = {}
+        self._held: list[int] = []
+        """Conversations whose answer waits until others are acknowledged."""
+        self._ahead = WINDOW + 1
+        """At most so many messages wait for the device; more than it may get at once = ask the store."""
         self.seated = seated
         self.rev = 0
         """The mailbox' last place that this device knows of."""
@@ -73,6 +87,7 @@ class Device:
 
     def notice(self, which: int, name: str) -> None:
         """A conversation has something new."""
+        self._ahead += 1
         queue = self._queue(which, name)
         if queue.noticed:
             queue.stale = True
@@ -87,17 +102,21 @@ class Device:
 
     async def unread(self) -> None:
         """Answer the client's question what it has not got; it then pulls those conversations."""
+        for queue in self._queues.values():
+            queue.count = 0  # it has had half a minute to acknowledge
         waiting = await self._waiting()
         for which, (name, _) in waiting.items():
             self._queue(which, name).noticed = True
         counts = [(codec.user(self.seated.app, name), count) for name, count in waiting.values()]
         self._outbox.put(codec.unread(counts, self._context.clock.now_ms()))
+        await self._answer_held()
 
     async def _waiting(self) -> dict[int, tuple[str, int]]:
         seated, context = self.seated, self._context
         rev = (await context.store.inbox.latest(seated.space, [seated.reader.mailbox])).get(seated.reader.mailbox, 0)
         found = await context.store.queues.waiting(seated.reader, context.clock.now_ms())
         self.sure, self.rev = self.rev <= rev, max(rev, self.rev)
+        self._ahead = sum(one.count for one in found)
         feeds = [one.feed for one in found]
         names = await peers(context, seated.space, seated.app, seated.reader.mailbox, feeds)
         return {one.feed: (names[one.feed], one.count) for one in found if one.feed in names}
@@ -123,8 +142,28 @@ class Device:
         queue.noticed = True
         if asked.key:
             await self._acknowledge(which, queue, asked.key)
-        while not await self._answer(which, queue):
-            pass
+        queue.last, queue.count, queue.head = (0, 0), 0, 0
+        if which not in self._held:
+            self._held.append(which)
+        await self._answer_held()
+
+    async def _answer_held(self) -> None:
+        """Answer whom the window lets through; when nothing is on its way, the first one in any case."""
+        limit = await self._limit()
+        self._held = [which for which in self._held if not await self._answered(which, limit)]
+        if self._held and not any(queue.count for queue in self._queues.values()):
+            await self._answered(self._held.pop(0), NO_LIMIT)
+
+    async def _limit(self) -> int:
+        """The last seq that may be sent now."""
+        if self._ahead <= WINDOW:
+            return NO_LIMIT
+        now = self._context.clock.now_ms()
+        last = await self._context.store.queues.nth_waiting(self.seated.reader, WINDOW, now)
+        if last is None:
+            self._ahead = WINDOW
+            return NO_LIMIT
+        return last
 
     async def _which(self, name: str) -> int:
         for which, queue in self._queues.items():
@@ -133,59 +172,60 @@ class Device:
         seated = self.seated
         return await conversation_with(self._context, seated.space, seated.app, seated.reader.mailbox, name)
 
-    async def _answer(self, which: int, queue: Queue) -> bool:
-        """Send a batch or the end; False = something came meanwhile, ask again."""
-        queue.stale = False
-        pulled = await self._pulled(which, queue)
-        jid = codec.user(self.seated.app, queue.name)
-        now = self._context.clock.now_ms()
-        metas, last = self._metas(queue.name, pulled)
-        if metas:
-            queue.last = (last.seq, metas[-1].id) if last else (0, 0)
-            self._outbox.put(codec.batch(jid, metas, now))
-            return True
-        if last is not None:
-            # Nothing of all this can be shown: pass over it, or it would wait for ever.
-            queue.after = last.seq
-            return False
-        if queue.stale:
-            return False
-        queue.noticed = False
-        self._outbox.put(codec.end_of(jid, now))
-        return True
+    async def _answered(self, which: int, limit: int) -> bool:
+        """Send a batch or the end; False = all that is there lies beyond the limit."""
+        queue = self._queues[which]
+        while queue.head <= limit:
+            queue.stale = False
+            pulled = await self._pulled(which, queue, codec.BATCH)
+            now, jid = self._context.clock.now_ms(), codec.user(self.seated.app, queue.name)
+            if not pulled.rows:
+                if queue.stale:
+                    continue
+                queue.noticed = False
+                self._outbox.put(codec.end_of(jid, now))
+                return True
+            queue.head = pulled.rows[0].seq
+            metas, last = self._metas(queue.name, [row for row in pulled.rows if row.seq <= limit])
+            if metas:
+                queue.last, queue.count = (last, metas[-1].id), len(metas)
+                self._outbox.put(codec.batch(jid, metas, now))
+                return True
+            # What cannot be shown is passed over, or it would wait for ever.
+            queue.after = max(queue.after, last)
+        return False
 
-    async def _pulled(self, which: int, queue: Queue) -> Pulled:
+    async def _pulled(self, which: int, queue: Queue, limit: int) -> Pulled:
         after = None if queue.after < 0 else queue.after
         now = self._context.clock.now_ms()
-        pulled = await self._context.store.queues.pull(self.seated.reader, which, after, codec.BATCH, now)
+        pulled = await self._context.store.queues.pull(self.seated.reader, which, after, limit, now)
         queue.after = pulled.after
         return pulled
 
-    def _metas(self, peer: str, pulled: Pulled) -> tuple[list[Meta], Queued | None]:
-        """As many as fit, and the last entry that they stand for."""
+    def _metas(self, peer: str, rows: Sequence[Queued]) -> tuple[list[Meta], int]:
+        """As many as fit, and the last seq that they stand for."""
         metas: list[Meta] = []
-        last: Queued | None = None
-        size = 0
-        for row in pulled.rows:
+        last = size = 0
+        for row in rows:
             meta = to_meta(self.seated.app, self.seated.user, peer, row)
             size += 0 if meta is None else len(meta.payload)
             if metas and size > BATCH_BYTES:
                 break
-            last = row
+            last = row.seq
             if meta is not None:
                 metas.append(meta)
         return metas, last
 
     async def _acknowledge(self, which: int, queue: Queue, key: int) -> None:
         if queue.after < 0:
-            await self._pulled(which, queue)
+            await self._pulled(which, queue, 1)
         seq, number = queue.last
         if number != key:
             seq, number = await self._context.store.queues.place_of(self.seated.reader, which, key)
-        queue.last = (0, 0)
         if seq <= queue.after:
             return
         at = self._context.clock.now_ms()
         ack = Ack(reader=self.seated.reader, feed=which, after=queue.after, seq=seq, public_id=number, at=at)
         await self._acks.store(ack)
+        self._ahead = max(0, self._ahead - queue.count)
         queue.after = seq

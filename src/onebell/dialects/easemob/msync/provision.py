@@ -76,7 +76,7 @@ class Entrance:
         resource = asked.resource or envelope.guid.client_resource or f"webim_{self.context.mint.mint()}"
         signed_in = await self._sign_in(space, app, account, resource, asked)
         session = signed_in.session
-        reader = reader_of(self.context, space, app, account.person, session.device)
+        reader = reader_of(self.context, space, app, account.person, session.device, signed_in.seen_at)
         return Seated(space, app, account.name, resource, session, reader, ends_at), signed_in
 
     async def _app(self, app_key: str) -> tuple[int, App]:

@@ -30,7 +30,8 @@ PROVISION_S = 10.0
 """A socket that has not signed in by then is closed: the SDK gives up after the same time."""
 LOOK_S = 5.0
 """Between two looks for silent sockets."""
-FORGET_S = 600.0
+KEEP_S = 60.0
+"""Between two notes of which devices are there."""
 PAGE = 500
 
 
@@ -166,7 +167,7 @@ class Msync:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch_forever())
                 tasks.create_task(self._look_forever())
-                tasks.create_task(self._forget_forever())
+                tasks.create_task(self._keep_forever())
         finally:
             await asyncio.gather(*(socket.stop() for socket in list(self._sockets)))
 
@@ -200,14 +201,22 @@ class Msync:
                         if not device.sure or device.rev < rev:
                             await device.look()
 
-    async def _forget_forever(self) -> None:
-        """Drop devices that nobody has used for long, with their places."""
+    async def _keep_forever(self) -> None:
         while True:
-            await asyncio.sleep(FORGET_S)
-            now = self._context.clock.now_ms()
+            await asyncio.sleep(KEEP_S)
             with suppress(StoreUnavailable):
-                for space in await self._context.lookups.spaces():
-                    await self._context.store.devices.forget(space.id, DIALECT, now - KEPT_MS, now)
+                await self._keep()
+
+    async def _keep(self) -> None:
+        """Note which devices are there; drop those that nobody has used for long, with their places."""
+        devices, now = self._context.store.devices, self._context.clock.now_ms()
+        for space in await self._context.lookups.spaces():
+            here = [
+                one.seated.reader.device for key, some in self._devices.items() if key[0] == space.id for one in some
+            ]
+            for start in range(0, len(here), PAGE):
+                await devices.seen(space.id, here[start : start + PAGE], now)
+            await devices.forget(space.id, DIALECT, now - KEPT_MS, now)
 
 
 def mark_box(marks: list[tuple[Mark, int]]) -> int:

@@ -12,7 +12,7 @@ from onebell.core.conversations import Found
 from onebell.core.mailbox import Change
 from onebell.core.model import PartyKind, Sender, Shown
 from onebell.core.recall import recall
-from onebell.dialects.easemob.app import ACCOUNT_NAME, DIALECT
+from onebell.dialects.easemob.app import ACCOUNT_NAME, CALLS_PER_SECOND, DIALECT
 from onebell.dialects.easemob.conversations import conversation_with, peers
 from onebell.dialects.easemob.edits import Edit, TooManyEdits, edit
 from onebell.dialects.easemob.msync import codec, refusals
@@ -30,7 +30,7 @@ from onebell.errors import NotFound, Reason, Refused
 MESSAGE_BYTES = 5120
 """Of content and ``ext`` as compact JSON."""
 PER_SECOND = 100
-"""Frames of one user."""
+"""Frames of one user; it scales with the app's ``calls_per_second`` (0 = off)."""
 GROUPS = "conference"
 NEVER = 2**62
 _encode = msgspec.json.Encoder().encode
@@ -86,8 +86,9 @@ class Uplink:
 
     async def _count(self) -> None:
         seated = self._seated
+        limit = PER_SECOND * seated.app.calls_per_second // CALLS_PER_SECOND
         key = f"easemob:{seated.app.key}:uplink:{seated.user}"
-        if not await self._context.limits.take(seated.space, key, PER_SECOND, 1):
+        if limit and not await self._context.limits.take(seated.space, key, limit, 1):
             raise NotTaken(*refusals.TOO_FAST)
 
     # ------------------------------------------------------------ messages

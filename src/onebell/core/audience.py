@@ -134,7 +134,11 @@ async def _reach(
         _put_in_boxes(reached, submission, feed, ids)
     if submission.keep is Keep.STORED:
         for number, part in enumerate(submission.parts):
-            await ways.to_people(number, over or part.carriers, ids)
+            await ways.to_people(number, over or part.carriers, _for_part(ids, part.only))
+
+
+def _for_part(ids: Sequence[int], only: tuple[int, ...]) -> Sequence[int]:
+    return [one for one in ids if one in only] if only else ids
 
 
 def _takes_inbox(carriers: Sequence[str]) -> bool:

@@ -126,6 +126,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     content: Content
     carriers: tuple[str, ...] = ()  # codes of carrier accounts, and "inbox"; empty = inbox and each person's routes
     native: dict[str, Any] = {}  # carrier kind → payload that this kind sends as it is instead of rendering
+    only: tuple[int, ...] = ()  # when not empty: of the people named at acceptance, only these get it over carriers
 
 
 class Members(msgspec.Struct, frozen=True, tag="members", kw_only=True):

@@ -95,8 +95,8 @@ async def send(easemob: Service, to: list[str], **fields: Any) -> Said:
 
 
 async def parts(easemob: Service) -> dict[str, Any]:
-    """The newest message's only part."""
+    """The newest message's part for the inbox, which is its first."""
     row = max(await easemob.rows(schema.message), key=lambda row: row["id"])
-    (part,) = json.loads(row["parts"])
+    part, *_ = json.loads(row["parts"])
     found: dict[str, Any] = part
     return found

@@ -3,7 +3,8 @@
 Record ``app``: key = ``org/app``, data = :class:`App`. Credential ``client``: name = client_id, value =
 ``client_id:client_secret`` (unique over all apps and shown again to the operator), settings = ``{"app"}``.
 Credential ``token``: settings = ``{"app","user"}``, owner = the user's person. Record ``callback``: key =
-``org/app/name``, data = :class:`Rule`, secret ``secret``.
+``org/app/name``, data = :class:`Rule`, secret ``secret``. Record ``template``: key = ``org/app/name``, data =
+``push_text.Template``.
 """
 
 import re
@@ -16,6 +17,7 @@ APP = "app"
 CLIENT = "client"
 TOKEN = "token"
 CALLBACK = "callback"
+TEMPLATE = "template"
 
 MSYNC = "msync"
 """Kind of the session rows of client sockets; ``info`` = {"realm" (org/app), "resource", "device_name", …}."""

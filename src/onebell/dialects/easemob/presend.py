@@ -10,7 +10,7 @@ from onebell.core.context import Lookups
 from onebell.core.directory import Record
 from onebell.core.events import CallbackAnswer, CallbackRequest
 from onebell.core.interceptors import Pass, Refuse, Verdict
-from onebell.core.model import Content, Submission
+from onebell.core.model import Content, Part, Submission
 from onebell.dialects.easemob.app import DIALECT, Rule
 from onebell.dialects.easemob.bodies import stored_body, text_of
 from onebell.dialects.easemob.callback import rules_of, security
@@ -135,8 +135,23 @@ def _changed(submission: Submission, payload: dict[str, Any]) -> Submission:
     extra = submission.extra
     if "body" in extra:  # what post-send callbacks show
         extra = {**extra, "body": body, "ext": ext}
-    parts = (msgspec.structs.replace(part, content=content), *submission.parts[1:])
+    rest = [_reworded(other, data["body"]["msg"], text) for other in submission.parts[1:]]
+    parts = (msgspec.structs.replace(part, content=content), *rest)
     return msgspec.structs.replace(submission, parts=parts, extra=extra)
+
+
+def _reworded(part: Part, before: str, after: str) -> Part:
+    """A push that shows the message shows its new text."""
+    content, native = part.content, part.native
+    changed = msgspec.structs.replace(
+        content, title=content.title.replace(before, after), body=content.body.replace(before, after)
+    )
+    shown = {kind: {key: _put(value, before, after) for key, value in said.items()} for kind, said in native.items()}
+    return msgspec.structs.replace(part, content=changed, native=shown)
+
+
+def _put(value: Any, before: str, after: str) -> Any:
+    return value.replace(before, after) if isinstance(value, str) else value
 
 
 def _with(content: Content, body: dict[str, Any], ext: dict[str, Any]) -> Content:

@@ -15,6 +15,7 @@ from onebell.dialects.easemob.history import History
 from onebell.dialects.easemob.imports import Imports
 from onebell.dialects.easemob.messages import Messages
 from onebell.dialects.easemob.msync.sockjs import SockJsPages
+from onebell.dialects.easemob.notifications import Notifications
 from onebell.dialects.easemob.online import Online
 from onebell.dialects.easemob.recalls import Recalls
 from onebell.dialects.easemob.roaming import Roaming
@@ -37,7 +38,19 @@ class Easemob:
         self._context = context
         self._gate = Gate(context)
         self._post_send = PostSend(context)
-        parts = (Tokens, Messages, Imports, Recalls, History, Roaming, Online, Users, Contacts, ChatFiles)
+        parts = (
+            Tokens,
+            Messages,
+            Imports,
+            Recalls,
+            History,
+            Roaming,
+            Online,
+            Users,
+            Contacts,
+            ChatFiles,
+            Notifications,
+        )
         self._parts = (*(part(context, self._gate) for part in parts), SockJsPages())
 
     def routes(self) -> Sequence[Route]:

@@ -25,6 +25,8 @@ from onebell.dialects.easemob.callback import rules_of
 from onebell.dialects.easemob.conversations import conversations
 from onebell.dialects.easemob.parse import Message
 from onebell.dialects.easemob.presend import UPLINK
+from onebell.dialects.easemob.push import pushes
+from onebell.dialects.easemob.push_text import pushed
 
 # Names that can never be registered share one party: whatever is written as ``from`` must not make rows.
 STRANGER = "?"
@@ -165,15 +167,16 @@ async def _submission(context: Context, space: int, app: App, message: Message, 
     feeds = await conversations(context, space, app, sender.party, ids)
     watched = bool(await rules_of(context.lookups, space, app.key, "post"))
     memory = _memory(app, message)
+    out = await pushes(context, space, app, message, receivers.parties, sender.name)
     if watched:
-        memory |= _for_callbacks(message, receivers)
+        memory |= _for_callbacks(message, receivers) | {"unpushed": out.unpushed}
     return Submission(
         space=space,
         dialect=DIALECT,
         public_id=str(context.mint.mint()),
         sender=sender,
         audience=tuple(People(feed=feeds[one], ids=(one,)) for one in ids),
-        parts=(_part(message),),
+        parts=(_part(message), *out.parts),
         keep=Keep.WHILE_ONLINE if message.online_only else Keep.STORED,
         watched=watched,
         numbered=True,
@@ -194,25 +197,14 @@ def _part(message: Message) -> Part:
         "to": list(message.receivers),
     }
     content = Content(
-        title=_pushed(message.ext, "em_push_title", "title"),
+        title=pushed(message.ext, "em_push_title", "title"),
         body=text_of(message.kind, message.body),
-        summary=_pushed(message.ext, "em_push_content", "content"),
+        summary=pushed(message.ext, "em_push_content", "content"),
         url=message.body["url"] if message.kind in ("img", "audio", "video", "file") else "",
         data=data,
     )
-    if message.kind == "cmd":
-        # Delivered and kept for clients of the protocol, shown to nobody, pushed nowhere (sheet §1.3).
-        return Part(content=content, carriers=("inbox",))
-    return Part(content=content)
-
-
-def _pushed(ext: dict[str, Any], apple: str, general: str) -> str:
-    """A push text of the message's ext; ``em_apns_ext`` is used for Android too (sheet §6)."""
-    for outer, inner in (("em_apns_ext", apple), ("em_push_ext", general)):
-        texts = ext.get(outer)
-        if isinstance(texts, dict) and isinstance(value := texts.get(inner), str) and value:
-            return value
-    return ""
+    # What rings elsewhere says something else, and not to everybody (sheet §6): those are parts of their own.
+    return Part(content=content, carriers=("inbox",))
 
 
 def _memory(app: App, message: Message) -> dict[str, Any]:

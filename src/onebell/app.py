@@ -19,6 +19,7 @@ from onebell.carriers import registry
 from onebell.carriers.accounts import Accounts
 from onebell.carriers.callback_client import CallbackClient
 from onebell.carriers.credentials import Credentials
+from onebell.carriers.object_client import ObjectClient
 from onebell.carriers.outbound import Outbound
 from onebell.carriers.rendering import PartRenderer
 from onebell.carriers.tools import CarrierTools
@@ -130,7 +131,7 @@ class Application:
             lookups=self._lookups,
             vault=vault,
             limits=self._limits,
-            files=open_files(settings, database, mint, clock),
+            files=open_files(settings, database, mint, clock, ObjectClient(outbound)),
             scripts=scripts,
             pictures=PictureWorkers(),
             accounts=self.carriers,

@@ -32,6 +32,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     drain_s: float = 15.0  # how long a graceful stop waits for work in flight, seconds
     retention_days: int = 90  # messages older than this are removed; 0 = never
     push_base: str = "https://open.work.weixin.qq.com/devtool/query?e="  # "more info" link of WeCom errors
+    s3_bucket: str = ""  # files go to this bucket of an S3-compatible service; empty = on disk, or in PostgreSQL
+    s3_endpoint: str = "https://s3.amazonaws.com"  # where the service answers, with its port if it has one
+    s3_region: str = "us-east-1"  # region that requests are signed for; most services besides AWS take any
+    s3_access_key: str = ""  # access key id
+    s3_secret_key: str = ""  # secret access key
+    s3_path_style: bool = True  # true = the bucket stands in the path; false = before the host name
+    s3_prefix: str = ""  # what the names of all objects begin with
     store_latency_ms: float = 0.0  # added to every commit; for benches and fault tests only
 
 

@@ -35,6 +35,7 @@ from onebell.carriers.address_gate import (
 from onebell.carriers.own_addresses import OwnAddresses
 from onebell.carriers.resolver import Resolver, SystemResolver
 from onebell.clock import Clock, SystemClock
+from onebell.core.objects import Upload
 from onebell.errors import InvalidInput, OnebellError
 
 CONNECT_S = 5.0
@@ -101,7 +102,7 @@ class Outbound:
         url: str,
         *,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | Upload | None,
         policy: Policy,
         timeout_s: float = TOTAL_S,
         limit_bytes: int = ANSWER_BYTES,
@@ -116,6 +117,8 @@ class Outbound:
         destination = read_url(url)
         wire_headers = _checked_headers(method, headers)
         wire_headers["Host"] = destination.host_header
+        if isinstance(body, Upload):
+            wire_headers["Content-Length"] = str(body.size)
         call = _Call(method, destination, wire_headers, body, limit_bytes)
         require_port(destination, policy)
         try:
@@ -178,7 +181,7 @@ class Outbound:
             call.method,
             call.url_at(address),
             headers=call.headers,
-            data=call.body,
+            data=call.body.pieces() if isinstance(call.body, Upload) else call.body,
             allow_redirects=False,
             server_hostname=call.tls_name,
         ) as response:
@@ -218,7 +221,7 @@ class _Call:
     method: str
     destination: Destination
     headers: CIMultiDict[str]
-    body: bytes | None
+    body: bytes | Upload | None
     limit_bytes: int
 
     def url_at(self, address: IpAddress) -> URL:

@@ -1,4 +1,5 @@
-"""Bytes that do not belong into a row: on disk beside SQLite, in rows of 256 KiB in PostgreSQL (DESIGN §4).
+"""Bytes that do not belong into a row: on disk beside SQLite, in rows of 256 KiB in PostgreSQL, or in a bucket
+(DESIGN §4).
 
 A file is whole and synced before its row can be found; whatever a crash leaves half-written is in no answer.
 """
@@ -16,11 +17,13 @@ import sqlalchemy as sa
 
 from onebell.clock import Clock
 from onebell.core.context import StoredFile
+from onebell.core.objects import Objects
 from onebell.errors import InvalidInput, StoreUnavailable
 from onebell.ids import IdMint
 from onebell.settings import Settings
 from onebell.store.engine import Database
 from onebell.store.packed import pack, unpack_object
+from onebell.store.s3 import ObjectBytes
 from onebell.store.schema import file as table
 from onebell.store.schema import file_chunk as chunk_table
 from onebell.vault import sync_directory
@@ -266,11 +269,11 @@ class StoredFiles:
             yield piece
 
     async def remove(self, file: StoredFile) -> None:
-        """Forget a file: first its row, so that nobody finds what is going away."""
+        """Forget a file: first its bytes, so that the row still names those that are out of reach for now."""
         place = self._places.get(await self._database.read(lambda connection: _store_of(connection, file)))
-        await self._database.write(lambda connection: _delete(connection, file))
         if place is not None:
             await place.remove(file)
+        await self._database.write(lambda connection: _delete(connection, file))
 
     async def _discard(self, row: StoredFile) -> None:
         await self._place.remove(row)
@@ -284,12 +287,18 @@ def _finish(connection: sa.Connection, row: StoredFile, store: str) -> None:
         _insert(connection, row, store)
 
 
-def open_files(settings: Settings, database: Database, mint: IdMint, clock: Clock) -> StoredFiles:
-    """The files of a node: on disk beside SQLite, in the database where nodes share it."""
+def open_files(
+    settings: Settings, database: Database, mint: IdMint, clock: Clock, objects: Objects | None = None
+) -> StoredFiles:
+    """The files of a node: in a bucket where one is set, else on disk beside SQLite, in the database where nodes
+    share it. What another setting has stored is still read from where it is."""
     disk, rows = DiskBytes(Path(settings.data) / "files"), RowBytes(database)
+    if database.kind == "sqlite":
+        disk.sweep()
+    if settings.s3_bucket and objects is not None:
+        return StoredFiles(database, mint, clock, ObjectBytes(settings, clock, objects), rows, disk)
     if database.kind != "sqlite":
         return StoredFiles(database, mint, clock, rows, disk)
-    disk.sweep()
     return StoredFiles(database, mint, clock, disk, rows)
 
 

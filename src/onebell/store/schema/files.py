@@ -12,7 +12,7 @@ file = table(
     text("type"),
     big("size"),
     text("sha256"),
-    text("store"),  # disk | database
+    text("store"),  # disk | database | s3
     big("owner_id"),
     text("secret"),  # digest of the share-secret; empty = open to who knows the id
     text("public_id"),

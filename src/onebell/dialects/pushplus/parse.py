@@ -136,6 +136,8 @@ def _template(fields: Fields) -> str:
 
 
 def _friends(to: str, cap: int) -> tuple[str, ...]:
+    if not to:
+        return ()
     # Trim, drop empties, merge duplicates, cut: the rest is silently dropped (sheet §1.5).
     tokens = dict.fromkeys(token.strip() for token in to.split(","))
     tokens.pop("", None)
@@ -143,6 +145,8 @@ def _friends(to: str, cap: int) -> tuple[str, ...]:
 
 
 def _http_url(text: str) -> str:
+    if not text:
+        return ""
     try:
         url = urlsplit(text)
         usable = url.scheme in ("http", "https") and bool(url.hostname)

@@ -13,6 +13,7 @@ NAME = "pushplus"
 TOKEN_KINDS = ("user", "message")
 SITE_KEY = "site"  # key of the one record of kind "site"
 ACCOUNT_KEY = "account"  # key of a person's one record of kind "account"
+_DEFAULT = "pushplus-default"
 USER_TOKEN_KEY = "0"  # tokenId of the user token in the records of kind "default"
 
 
@@ -92,6 +93,15 @@ class Senders:
 
     async def default(self, sender: SenderInfo) -> Default:
         """The default channel of the token that was shown."""
+        credential = sender.credential
+        shelf = self._lookups.shelf(sender.space.id)
+        known: Default | None = shelf.get((_DEFAULT, credential.id), None)
+        if known is None:
+            known = await self._read_default(sender)
+            shelf.put((_DEFAULT, credential.id), known)
+        return known
+
+    async def _read_default(self, sender: SenderInfo) -> Default:
         credential = sender.credential
         key = USER_TOKEN_KEY if credential.kind == "user" else str(credential.id)
         record = await self._lookups.record(sender.space.id, NAME, "default", key, sender.person.id)

@@ -82,8 +82,7 @@ class Sending:
         self._senders.check_sending(sender)
 
     async def _store(self, sender: SenderInfo, asked: Asked, channel_name: str, code: str) -> str:
-        way = await self._way(sender, parse.channel_of(channel_name), code)
-        audience, topic = await self._audience(sender, asked, way)
+        way, audience, topic = await self._routed(sender, asked, channel_name, code)
         parse.check_time(asked.timestamp, self._context.clock.now_ms())
         script = await self._preprocess.script(sender, asked.pre)
         person = sender.person.id
@@ -97,6 +96,23 @@ class Sending:
         except Refused as refused:
             raise Rejected(_REFUSALS[refused.reason]) from refused
         return receipt.public_id
+
+    async def _routed(
+        self, sender: SenderInfo, asked: Asked, channel_name: str, code: str
+    ) -> tuple[Way, tuple[Audience, ...], int]:
+        """Over which way and to whom; senders ask for the same over and over, as long as the space does not change.
+
+        Raises:
+            Rejected: E9, E10, E11.
+        """
+        shelf = self._lookups.shelf(sender.space.id)
+        key = (_ROUTED, sender.person.id, channel_name, code, asked.topic, asked.to)
+        routed: tuple[Way, tuple[Audience, ...], int] | None = shelf.get(key, None)
+        if routed is None:
+            way = await self._way(sender, parse.channel_of(channel_name), code)
+            routed = (way, *await self._audience(sender, asked, way))
+            shelf.put(key, routed)
+        return routed
 
     # ------------------------------------------------------------ over which way
 
@@ -181,6 +197,7 @@ class Sending:
         return tuple([await self._people(sender, (friend,)) for friend in friends])
 
 
+_ROUTED = "pushplus-routed"
 _REFUSING = (NAME, "refusing")
 """Where a space's shelf keeps who refuses; dialects share the shelf."""
 _OVER = Rejected(Fault.QUOTA)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from tests.fakes.http_service import HttpService, answer, http_service
-from tests.running import RunningServer
+from tests.msync_client import connected, token_of
+from tests.running import ALICE, RunningServer
 from tests.wire.easemob.test_easemob_wire import bearer
 
 from onebell import demo, directory
@@ -77,3 +78,46 @@ async def test_case_58_once_more_at_once(server: RunningServer, last: int) -> No
     assert [row["state"] for row in callbacks] == ["done" if last == 200 else "parked"]
     assert len(receiver.received) == 2
     assert len({one.body for one in receiver.received}) == 1
+
+
+async def test_signing_in_and_out_is_told(server: RunningServer) -> None:
+    """A client's sign-in, its sign-out, and that another sign-in of the same device put it out (sheet easemob §4.3)."""
+    async with http_service(answer(200)) as receiver:
+        await told_at(server, f"{receiver.base}/easemob", events='["login", "logout", "replaced"]')
+        token = await token_of(server.session, server.url, "alice")
+        async with connected(server.session, server.url, "alice") as first:
+            await first.provision(token, "webim_web_1")
+            async with connected(server.session, server.url, "alice") as second:
+                await second.provision(token, "webim_web_1")
+                await heard(receiver, 3)
+        await heard(receiver, 4)
+
+    bodies = [one.json for one in receiver.received]
+    assert sorted((body["reason"], body["status"]) for body in bodies) == [
+        ("login", "online"), ("login", "online"), ("logout", "offline"), ("replaced", "offline"),
+    ]  # fmt: skip
+    assert {body["user"] for body in bodies} == {"acme#demo_alice@easemob.com/webim_web_1"}
+    assert {(body["os"], body["ip"]) for body in bodies} == {("webim", "127.0.0.1")}
+
+
+async def test_reading_and_recalling_are_told(server: RunningServer) -> None:
+    """A message that is read in the inbox page and then recalled: an ack and a recall, each naming its id."""
+    async with http_service(answer(200)) as receiver:
+        await told_at(server, f"{receiver.base}/easemob", events='["read_ack", "recall"]')
+        number = await send_text(server)
+        (entry,) = [item for item in await server.inbox(ALICE) if item["kind"] == "entry"]
+        mine = {"Authorization": f"Bearer {await server.sign_in(*ALICE)}"}
+        async with server.session.post(f"{server.url}/api/v1/inbox/{entry['seq']}/read", headers=mine) as got:
+            assert got.status < 300
+        await heard(receiver, 1)
+        headers = await bearer(server)
+        recalled = {"msg_id": number, "to": "alice", "from": "bob", "chat_type": "chat", "force": True}
+        url = f"{server.url}/acme/demo/messages/msg_recall"
+        async with server.session.post(url, json=recalled, headers=headers) as got:
+            assert got.status == 200
+        await heard(receiver, 2)
+
+    bodies = {one.json["chat_type"]: one.json for one in receiver.received}
+    assert bodies["read_ack"]["payload"]["ack_message_id"] == number
+    assert (bodies["read_ack"]["from"], bodies["read_ack"]["to"]) == ("alice", "bob")
+    assert (bodies["recall"]["recall_id"], bodies["recall"]["from"], bodies["recall"]["to"]) == (number, "bob", "alice")

@@ -68,6 +68,7 @@ class Msync:
         if framing.greeting:
             await send({"type": "websocket.send", "text": framing.greeting})
         socket = Socket(self, framing, Outbox(send, framing.wrap))
+        socket.peer = str((scope.get("client") or ("",))[0])
         self._sockets.add(socket)
         try:
             await socket.run(receive)

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
 from starlette.types import Receive
 
 from onebell.core.conversations import REPLACED
+from onebell.dialects.easemob import happenings, status
 from onebell.dialects.easemob.app import KICKED_PASSWORD, KICKED_REMOVED
 from onebell.dialects.easemob.msync import codec, refusals
 from onebell.dialects.easemob.msync.codec import Undecodable
@@ -51,14 +53,17 @@ class Over(Exception):
 class Socket:
     """One per connection."""
 
-    __slots__ = ("__weakref__", "_bad", "_ending", "_framing", "_outbox", "_service", "_uplinks", "_working",
-                 "device", "heard_at")  # fmt: skip
+    __slots__ = ("__weakref__", "_bad", "_ending", "_framing", "_is_put_out", "_outbox", "_service", "_uplinks",
+                 "_working", "device", "heard_at", "peer")  # fmt: skip
 
     def __init__(self, service: "Msync", framing: Framing, outbox: Outbox) -> None:
         self._service = service
         self._framing = framing
         self._outbox = outbox
         self._bad = 0
+        self._is_put_out = False
+        self.peer = ""
+        """The client's address."""
         self._uplinks: deque[Meta] = deque()
         self._working: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
@@ -117,6 +122,19 @@ class Socket:
         self._service.join(self.device)
         token = f'{{"expires_in":{seated.ends_at}}}' if seated.ends_at else ""
         self._outbox.put(codec.provisioned(seated.resource, token))
+        await self._tell(happenings.LOGIN)
+
+    async def _tell(self, reason: str) -> None:
+        """Tell the app's own server, where it wants to know (sheet easemob §4.3)."""
+        seated = self._seated().seated
+        told = status.Device(
+            user=seated.user,
+            resource=seated.resource,
+            os=seated.resource.partition("_")[0],
+            ip=self.peer,
+            version=seated.session.info.get("version", ""),
+        )
+        await status.tell_status(self._service.context, seated.space, seated.app, told, reason)
 
     async def _sync(self, asked: CommSyncUL) -> None:
         device = self._seated()
@@ -175,6 +193,7 @@ class Socket:
         device = self.device
         if device is None:
             return
+        self._is_put_out = True
         seated, context = device.seated, self._service.context
         operation = KICKS.get(why, StatisticsBody.USER_KICKED_BY_OTHER_DEVICE)
         queue = codec.user(seated.app, seated.user, seated.resource)
@@ -191,6 +210,8 @@ class Socket:
         if device is not None:
             self._service.leave(device)
             self._service.presence.leave(device.seated.session)
+            with suppress(StoreUnavailable):  # nobody is left who could be told so
+                await self._tell(happenings.REPLACED if self._is_put_out else happenings.LOGOUT)
         for task in (self._working, self._ending):
             if task is not None:
                 await asyncio.wait([task])

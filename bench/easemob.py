@@ -51,7 +51,7 @@ def measure(environment: dict[str, str]) -> list[tuple[str, ...]]:
             ours.append(_calls(server.url, token))
             drivers.append(_driver(bare, _rows(data)))
         shot = Shot(f"{ORG_APP}/token", json.dumps(BY_PASSWORD), '"access_token"')
-        tokens = median(fire(server.url, shot, 8, 3).per_second for _ in range(RUNS))
+        tokens = median(fire(server.url, shot, 32, 3).per_second for _ in range(RUNS))
     call_s, driver_s = median(ours), median(drivers)
     per_second = len(RECEIVERS) / call_s
     return [

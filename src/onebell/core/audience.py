@@ -76,6 +76,7 @@ async def _resolved(lookups: Lookups, submission: Submission, now_ms: int) -> Re
     reached = Reached()
     ways = _Ways(lookups, submission, max(now_ms, submission.due_ms))
     later = submission.due_ms if submission.due_ms > now_ms else 0
+    named: dict[tuple[str, ...], list[int]] = {}
     for audience in submission.audience:
         if isinstance(audience, Addresses):
             await ways.to_addresses(audience)
@@ -84,13 +85,17 @@ async def _resolved(lookups: Lookups, submission: Submission, now_ms: int) -> Re
         elif later:
             _expand(reached, submission, _as_query(audience), later)
         elif isinstance(audience, People):
-            await _reach(reached, ways, submission, audience.feed, audience.ids, audience.over)
+            _put_in(reached, submission, audience.feed, audience.ids, audience.over)
+            named.setdefault(audience.over, []).extend(audience.ids)
         else:
             ids = (await lookups.membership(submission.space, audience.feed)).ids
             if ids is None:
                 _expand(reached, submission, audience, later)
             else:
                 await _reach(reached, ways, submission, audience.feed, _chosen(ids, audience), ())
+    # Asked for together: an Easemob message to 600 is 600 audiences of one.
+    for over, some in named.items():
+        await _send_over(ways, submission, some, over)
     reached.waits = await ways.waits()
     reached.events += ways.events
     return reached
@@ -128,13 +133,21 @@ async def _reach(
     ids: Sequence[int],
     over: tuple[str, ...],
 ) -> None:
-    if len(ids) > 1:
-        ids = tuple(dict.fromkeys(ids))
+    _put_in(reached, submission, feed, ids, over)
+    await _send_over(ways, submission, ids, over)
+
+
+def _put_in(reached: Reached, submission: Submission, feed: int, ids: Sequence[int], over: tuple[str, ...]) -> None:
     if any(_takes_inbox(over or part.carriers) for part in submission.parts):
-        _put_in_boxes(reached, submission, feed, ids)
-    if submission.keep is Keep.STORED:
-        for number, part in enumerate(submission.parts):
-            await ways.to_people(number, over or part.carriers, _for_part(ids, part.only))
+        _put_in_boxes(reached, submission, feed, tuple(dict.fromkeys(ids)) if len(ids) > 1 else ids)
+
+
+async def _send_over(ways: "_Ways", submission: Submission, ids: Sequence[int], over: tuple[str, ...]) -> None:
+    if submission.keep is not Keep.STORED:
+        return
+    once = tuple(dict.fromkeys(ids)) if len(ids) > 1 else ids
+    for number, part in enumerate(submission.parts):
+        await ways.to_people(number, over or part.carriers, _for_part(once, part.only))
 
 
 def _for_part(ids: Sequence[int], only: tuple[int, ...]) -> Sequence[int]:

@@ -10,8 +10,6 @@ from onebell.core.model import PartyKind
 from onebell.store import easemob_messages, easemob_names, easemob_roaming, easemob_tokens, parties
 from onebell.store.changes import Changes
 from onebell.store.easemob_tokens import DIALECT, TOKEN
-from onebell.store.schema import account
-from onebell.store.upserts import pages
 
 
 class EasemobStore:
@@ -36,20 +34,6 @@ class EasemobStore:
             return True
 
         return await changes.database.write(work)
-
-    async def people_of(self, space: int, app: str, names: Sequence[str]) -> dict[str, int]:
-        """Person ids by lower-case account name, as far as the accounts exist."""
-
-        def work(connection: sa.Connection) -> dict[str, int]:
-            found: dict[str, int] = {}
-            for page in pages(names):
-                statement = sa.select(account.c.name, account.c.person_id).where(
-                    account.c.space_id == space, account.c.app == app, account.c.name.in_(page)
-                )
-                found.update((row.name, row.person_id) for row in connection.execute(statement))
-            return found
-
-        return await self._changes.database.read(work)
 
     async def numbered(self, number: str) -> tuple[int, Numbered] | None:
         """The space and message of a receiver's id; None = nobody has it."""

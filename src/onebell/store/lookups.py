@@ -229,6 +229,13 @@ class CachedLookups:
             lambda connection: accounts.by_name(connection, space, app, name),
         )
 
+    async def accounts(self, space: int, app: str, names: Sequence[str]) -> dict[str, Account]:
+        return await self._many(
+            self._key(space, "account", app),
+            names,
+            lambda connection, missing: accounts.by_names(connection, space, app, missing),
+        )
+
     # ------------------------------------------------------------ feeds and records
 
     async def feed(self, space: int, feed: int) -> Feed | None:

@@ -32,8 +32,6 @@ from onebell.dialects.easemob.push_text import pushed
 STRANGER = "?"
 # What a client sent again, because it heard no answer, is the same message for so long (sheet easemob-msync §7).
 REPEAT_S = 600
-# A few receivers are asked for one by one: those answers are cached.
-CACHED_RECEIVERS = 8
 NAMES = 10_000
 """Names of one app that nobody has and that messages wait for: who writes to made-up names must not fill the store."""
 
@@ -141,10 +139,8 @@ async def _is_room(context: Context, space: int, app: App, count: int) -> bool:
 
 
 async def _people(context: Context, space: int, app: App, keys: Sequence[str]) -> dict[str, int]:
-    if len(keys) > CACHED_RECEIVERS:
-        return await context.store.easemob.people_of(space, app.key, keys)
-    accounts = [await context.lookups.account(space, app.key, key) for key in keys]
-    return {account.name: account.person for account in accounts if account is not None}
+    found = await context.lookups.accounts(space, app.key, keys)
+    return {name: account.person for name, account in found.items()}
 
 
 async def sender_of(context: Context, space: int, app: App, name: str) -> Sender:

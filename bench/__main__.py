@@ -13,7 +13,7 @@ from statistics import median
 
 from tests.engines import postgres_cluster
 
-from bench import accepts, broadcasts, easemob, streams, tables
+from bench import accepts, broadcasts, easemob, msync, streams, tables
 from bench.goals import most
 from bench.load import scratch
 from bench.nodes import apply, node
@@ -73,6 +73,7 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...], Callable[[], Rows]]] = {
         lambda: on_postgres(lambda fresh: broadcasts.measure(fresh, 60_000, (100_000,))),
     ),
     "easemob": ("Easemob, one call to 600 receivers, SQLite", easemob.HEAD, lambda: easemob.measure({})),
+    "msync": ("Easemob, clients' sockets, SQLite", msync.HEAD, lambda: msync.measure({})),
     "idle": ("At rest", ("engine", "start to ready s", "memory MiB", "goal"), idle),
 }
 

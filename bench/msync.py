@@ -1,4 +1,7 @@
-"""Easemob's clients: what a signed-in socket costs, and how soon a device hears of a message at a steady rate."""
+"""Easemob's clients: what a signed-in socket costs, and how soon a device is noticed at a steady rate.
+
+Each message is the first of its conversation, so that its feed is made too.
+"""
 
 import asyncio
 import base64

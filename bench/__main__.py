@@ -13,7 +13,7 @@ from statistics import median
 
 from tests.engines import postgres_cluster
 
-from bench import accepts, broadcasts, easemob, msync, streams, tables
+from bench import accepts, broadcasts, easemob, msync, scripts, streams, tables
 from bench.goals import most
 from bench.load import scratch
 from bench.nodes import apply, node
@@ -64,6 +64,7 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...], Callable[[], Rows]]] = {
         accepts.HEAD,
         lambda: on_postgres(lambda fresh: accepts.measure(fresh(), {})),
     ),
+    "scripts": ("PushPlus and its scripts, SQLite", scripts.HEAD, scripts.measure),
     "rows": ("The driver alone", tables.HEAD, tables.measure),
     "streams": ("Readers, SQLite", streams.HEAD, lambda: streams.measure({})),
     "broadcasts": ("Broadcasts, SQLite", broadcasts.HEAD, lambda: broadcasts.measure(dict, 300_000)),

@@ -62,14 +62,15 @@ def measure(
     runs: dict[str, list[Run]] = {}
     with node(data, {**environment, **slow}) as server, reference(scratch(), latency_ms) as bare:
         for _ in range(RUNS):  # interleaved, so that what else the machine does hits both alike
-            runs.setdefault("reference", []).append(_once(bare, REFERENCE, seconds))
+            runs.setdefault("reference", []).append(once(bare, REFERENCE, seconds))
             for name, shot in SHOTS.items():
-                runs.setdefault(name, []).append(_once(server, shot, seconds))
+                runs.setdefault(name, []).append(once(server, shot, seconds))
     bare_rate = median(run.many.per_second for run in runs["reference"])
     return [_row(name, some, bare_rate, goals.get(name, {})) for name, some in runs.items()]
 
 
-def _once(server: Node, shot: Shot, seconds: int) -> Run:
+def once(server: Node, shot: Shot, seconds: int) -> Run:
+    """One run, after a second of warming up."""
     fire(server.url, shot, CONNECTIONS, 1)
     before = server.cpu_s()
     many = fire(server.url, shot, CONNECTIONS, seconds)

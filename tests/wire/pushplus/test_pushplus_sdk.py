@@ -12,11 +12,14 @@ from perk_pushplus.models import (
     BatchSendRequest,
     MessageTokenAddRequest,
     MessageTokenEditRequest,
+    PreSaveRequest,
+    PreTestRequest,
     SendRequest,
     TopicAddRequest,
     TopicListQuery,
     TopicUserListQuery,
     UserDefaultSaveRequest,
+    WebhookSaveRequest,
 )
 from tests.wire.pushplus.support import UT, UTB, eventually
 
@@ -136,6 +139,44 @@ async def test_topics(client, sdk):
     assert await asked(sdk.topic.delete, topic) == "群组删除成功"
     with pytest.raises(PushPlusError):
         await asked(sdk.send, SendRequest(content="c", topic="sdkTopic"))
+
+
+async def test_webhooks(client, sdk, sink):
+    """Added, listed, shown, changed, and used under its code."""
+    made = WebhookSaveRequest(
+        webhookCode="sdkHook", webhookName="SDK", webhookType=7, webhookUrl=f"{sink.base}/sdk-one"
+    )
+    number = await asked(sdk.webhook.add, made)
+    listed = await asked(sdk.webhook.list)
+    made.id, made.webhookUrl = number, f"{sink.base}/sdk-two"
+    changed = await asked(sdk.webhook.edit, made)
+    detail = await asked(sdk.webhook.detail, number)
+    code = await asked(sdk.send, SendRequest(title="t", content="c", channel=Channel.WEBHOOK, option="sdkHook"))
+    (request,) = await eventually(lambda: sink.about(code, "/sdk-two"))
+
+    assert number in [one.id for one in listed.list]
+    assert changed == "修改成功"
+    assert (detail.webhookCode, detail.webhookTypeName) == ("sdkHook", "腾讯轻联")
+    assert request.json["shortCode"] == code
+
+
+async def test_scripts(client, sdk):
+    """A preprocess script: tried, added, used, shown, deleted."""
+    trial = PreTestRequest(content="content = content + 123", contentType=1, message="this is content")
+    tried = await asked(sdk.pre.test, trial)
+    wrong = PreTestRequest(content="content.nothing.here", contentType=1, message="m")
+    with pytest.raises(PushPlusError) as failed:
+        await asked(sdk.pre.test, wrong)
+    made = PreSaveRequest(content=trial.content, preName="SDK", preCode="sdkPre", contentType=1)
+    number = await asked(sdk.pre.add, made)
+    code = await asked(sdk.send, SendRequest(content="a", pre="sdkPre"))
+    detail = await asked(sdk.pre.detail, number)
+
+    assert tried == "this is content123"
+    assert "TypeError" in failed.value.message
+    assert (await client.entry("alice", code))["body"] == "a123"
+    assert (detail.preCode, detail.content) == ("sdkPre", trial.content)
+    assert await asked(sdk.pre.delete, number) == "删除成功"
 
 
 async def test_defaults_and_switches(client, sdk):

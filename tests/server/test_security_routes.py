@@ -14,6 +14,8 @@ OPEN = {
     "GET /api/docs", "GET /api/v1/docs.js", "GET /api/v1/docs.css", "GET /api/v1/openapi.json",
     # Probes.
     "GET /healthz", "GET /readyz",
+    # Where Easemob's SDKs find this server before anybody signs in: its addresses, and what its sockets can do.
+    "GET /easemob/server.json", "GET /ws/info",
 }  # fmt: skip
 """What anybody may have. Whatever is not here must refuse; a new route that forgets to fails this test."""
 PREFLIGHTS = "OPTIONS"

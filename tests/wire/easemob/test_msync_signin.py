@@ -2,9 +2,11 @@
 
 import json
 from contextlib import AsyncExitStack
+from pathlib import Path
 
+from tests.fakes.clock import MovedClock
 from tests.msync_client import DEMO, Client, connected, kick_of, token_of
-from tests.running import RunningServer
+from tests.running import DemoStore, RunningServer, running
 
 from onebell.dialects.easemob.app import App
 from onebell.dialects.easemob.msync import codec
@@ -119,3 +121,20 @@ async def test_sdk_3_speaks_through_sockjs(server: RunningServer) -> None:
         assert (await client.hear_a(CommUnreadDL)).status.error_code == 0
         await client.socket.send_str("nonsense")
         assert await client.unread() == {}
+
+
+async def test_a_silent_client_is_let_go(demo_store: DemoStore, tmp_path: Path) -> None:
+    """No frame for 90 s: it has gone, and is offline; so is a socket that has not signed in for 10."""
+    clock = MovedClock()
+    async with running(await demo_store.sqlite(tmp_path / "server"), clock) as server:
+        token = await token_of(server.session, server.url, "alice")
+        async with (
+            connected(server.session, server.url, "alice") as client,
+            connected(server.session, server.url, "alice") as stranger,
+        ):
+            await client.provision(token)
+            clock.move(11)
+            assert await stranger.hear() is None
+            assert await client.unread() == {}
+            clock.move(91)
+            assert await client.hear() is None

@@ -38,8 +38,10 @@ from onebell.core.plans import Plans
 from onebell.core.recall import TAKE_BACK, TakeBack
 from onebell.core.receipts import Receipts
 from onebell.dialects.base import Dialect
+from onebell.dialects.easemob import app as easemob_app
 from onebell.dialects.easemob import directory as easemob
 from onebell.dialects.easemob.msync.service import Msync
+from onebell.dialects.easemob.page import PageReplies
 from onebell.dialects.easemob.presend import PreSend
 from onebell.dialects.easemob.routes import Easemob
 from onebell.dialects.pushgo import directory as pushgo
@@ -159,7 +161,8 @@ class Application:
         heard = ReceiptsApi(context, self._receipts)
         joins = JoinPages(context, callers, Joining(context))
         pages = [*self._setup.routes(), *Pages().routes(), *joins.routes(), *heard.routes()]
-        self.native = NativeApi(context, callers, self.carriers, _kinds, metrics, pages)
+        replies = {easemob_app.DIALECT: PageReplies(context)}
+        self.native = NativeApi(context, callers, self.carriers, _kinds, metrics, pages, replies)
         self.dialects: Mapping[str, Dialect] = {
             dialect.name: dialect
             for dialect in (PushPlus(context), WeCom(context), Ums(context), PushGo(context), Easemob(context))

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.native_server import Native
 
-from onebell.api.items import InboxPage
+from onebell.api.shapes import InboxPage
 from onebell.core.recall import recall
 
 INBOX = "/api/v1/inbox"

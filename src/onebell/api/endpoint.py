@@ -1,33 +1,39 @@
 """The server's own area: the native API, probes, files, docs; and its live readers."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from onebell import __version__
 from onebell.api.account import AccountApi
-from onebell.api.callers import Callers
+from onebell.api.callers import DIALECT, Callers
 from onebell.api.docs import Docs
 from onebell.api.errors import ApiError, explained
+from onebell.api.feeds import FeedsApi
 from onebell.api.files import FilesApi
 from onebell.api.guard import Guard
 from onebell.api.inbox import InboxApi
 from onebell.api.items import ItemEncoder
 from onebell.api.messages import MessagesApi
 from onebell.api.operations import Operation
+from onebell.api.own_replies import OwnReplies
 from onebell.api.probes import Probes
 from onebell.api.space import KindWords, SpaceApi
 from onebell.api.streams import Streams
+from onebell.api.talks import Talks, TalksApi
 from onebell.api.timelines import TimelinesApi
 from onebell.api.tokens import TokensApi
 from onebell.core.carriage import Carriers
 from onebell.core.context import Context
 from onebell.core.presence import Presence
+from onebell.core.replies import Replies
 from onebell.core.stream import Hub
 from onebell.core.takings import Takings
 from onebell.http.exchange import Answer, Request
 from onebell.http.router import Routed
 from onebell.http.sockets import SocketHandler
 from onebell.metrics import Metrics
+
+NO_REPLIES: Mapping[str, Replies] = {}
 
 
 class NativeApi:
@@ -47,16 +53,22 @@ class NativeApi:
         kinds: Callable[[], Sequence[KindWords]],
         metrics: Metrics,
         pages: Sequence[Routed] = (),
+        replies: Mapping[str, Replies] = NO_REPLIES,
     ) -> None:
+        """``replies`` are conversations of dialects, by the dialect's name."""
         files = FilesApi(context)
         encoder = ItemEncoder(files.url, context.files)
         self.hub = Hub(context.store.inbox, context.bell, context.clock, encoder, context.settings.poll_s)
         self.presence = Presence(context.store.sessions, context.bell, context.clock, context.mint)
         self._takings = Takings(context.store, context.clock, context.mint)
+        all_replies = {**replies, DIALECT: OwnReplies(context)}
+        talks = Talks(context, all_replies)
         self._streams = Streams(context, callers, self.hub, self.presence, self._takings)
         self.operations: tuple[Operation, ...] = (
             *AccountApi(context, callers, self.presence).operations(),
-            *InboxApi(context, self.hub, encoder, self._takings).operations(),
+            *FeedsApi(context, all_replies).operations(),
+            *InboxApi(context, self.hub, encoder, self._takings, talks).operations(),
+            *TalksApi(context, talks).operations(),
             *self._streams.operations(),
             *MessagesApi(context).operations(),
             *TimelinesApi(context).operations(),

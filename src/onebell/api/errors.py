@@ -2,6 +2,7 @@
 
 import msgspec
 
+from onebell.core.replies import Blocked, NotWritable, TooFast
 from onebell.errors import (
     Busy,
     Conflict,
@@ -18,6 +19,9 @@ STATUS = {
     "bad_request": 400,  # the request itself is broken: JSON, a header, a query parameter
     "unauthorized": 401,  # no credential, or one that is not good
     "forbidden": 403,  # a good credential that may not do this
+    "not_writable": 403,  # nobody can write to this conversation, or not the caller
+    "blocked": 403,  # the other side has blocked the caller
+    "too_late": 403,  # a message can be taken back for a while only
     "not_found": 404,  # no such path or object, or it is somebody else's
     "method_not_allowed": 405,
     "conflict": 409,  # it exists already, or is in a state that does not allow this
@@ -83,6 +87,8 @@ def invalid(field: str, why: str) -> ApiError:
 
 
 _WORDS: tuple[tuple[type[OnebellError], str, str], ...] = (
+    (NotWritable, "not_writable", "nobody can write to this conversation"),
+    (Blocked, "blocked", "the other side has blocked you"),
     (InvalidInput, "invalid", "a field breaks a rule"),
     (NotFound, "not_found", "there is no such object"),
     (Conflict, "conflict", "it exists already"),
@@ -97,6 +103,8 @@ def explained(error: Exception) -> ApiError:
         return error
     if isinstance(error, TooManyFailures):
         return ApiError("too_many", "too many wrong passwords; wait", retry_after_s=error.wait_s)
+    if isinstance(error, TooFast):
+        return ApiError("too_many", str(error), retry_after_s=1)
     if isinstance(error, Busy | StoreUnavailable):
         return ApiError("unavailable", "try again", retry_after_s=RETRY_AFTER_S)
     for kind, code, text in _WORDS:

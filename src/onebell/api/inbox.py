@@ -7,10 +7,11 @@ import msgspec
 from onebell.api.callers import mailbox_of
 from onebell.api.errors import invalid
 from onebell.api.guard import number_in, number_of
-from onebell.api.items import InboxPage, ItemEncoder
+from onebell.api.items import ItemEncoder
 from onebell.api.operations import Call, Caller, Operation, Parameter, Right
-from onebell.clock import iso
-from onebell.core.bell import Changed
+from onebell.api.shapes import InboxPage
+from onebell.api.talks import Talks
+from onebell.core.bell import Changed, Due
 from onebell.core.context import Context
 from onebell.core.inbox import Entry, Item, changes, entry_of, has_gap, says
 from onebell.core.mailbox import PAGE, Change, Page, Wanted
@@ -39,35 +40,15 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
     rev: int  # its place; 0 = it was so already
 
 
-class FeedItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A feed as the caller's mailbox sees it."""
-
-    id: str
-    kind: str
-    name: str
-    code: str
-    dialect: str
-    entries: int
-    unread: int
-    last_seq: int
-    last_at: str
-
-
-class FeedList(msgspec.Struct, frozen=True, kw_only=True):
-    """The feeds of a mailbox, the liveliest first."""
-
-    items: tuple[FeedItem, ...]
-    unread: int
-
-
 class InboxApi:
     """Operations on the caller's mailbox."""
 
-    def __init__(self, context: Context, hub: Hub, encoder: ItemEncoder, takings: Takings) -> None:
+    def __init__(self, context: Context, hub: Hub, encoder: ItemEncoder, takings: Takings, talks: Talks) -> None:
         self._context = context
         self._hub = hub
         self._encoder = encoder
         self._takings = takings
+        self._talks = talks
 
     def operations(self) -> list[Operation]:
         """Rows of the table."""
@@ -83,15 +64,6 @@ class InboxApi:
                 about="Changes after a rev, oldest first; or history before a seq, newest first (the default).",
             ),
             Operation(
-                method="GET",
-                path="/inbox/feeds",
-                rights=_INBOX,
-                do=self.feeds,
-                tag="inbox",
-                answer=FeedList,
-                about="The feeds of the mailbox with unread counts.",
-            ),
-            Operation(
                 method="POST",
                 path="/inbox/read",
                 rights=_INBOX,
@@ -99,7 +71,7 @@ class InboxApi:
                 tag="inbox",
                 body=ReadUpTo,
                 answer=Moved,
-                about="Mark everything up to a seq as read: one marker moves.",
+                about="Mark everything up to a seq as read: one marker moves. Who wrote it in conversations is told.",
             ),
             Operation(
                 method="GET",
@@ -129,7 +101,7 @@ class InboxApi:
                 do=self.read,
                 tag="inbox",
                 answer=Moved,
-                about="Mark one entry as read.",
+                about="Mark one entry as read. Who wrote it in a conversation is told.",
             ),
         ]
 
@@ -215,31 +187,12 @@ class InboxApi:
             raise NotFound("there is no such entry")
         return await self._page([entry_of(page.rows[0], page.marker)], page.last, gap=False, more=False)
 
-    async def feeds(self, call: Call) -> FeedList:
-        """Feeds and what waits unread in them."""
-        now = self._context.clock.now_ms()
-        counts = await self._context.store.inbox.feeds(call.who.space, mailbox_of(call.who), now)
-        items = tuple(
-            FeedItem(
-                id=str(count.feed),
-                kind=count.kind,
-                name=count.name,
-                code=count.code,
-                dialect=count.dialect,
-                entries=count.entries,
-                unread=count.unread,
-                last_seq=count.last_seq,
-                last_at=iso(count.last_at),
-            )
-            for count in counts
-        )
-        return FeedList(items=items, unread=sum(count.unread for count in counts))
-
     # ------------------------------------------------------------ changing
 
     async def read(self, call: Call) -> Moved:
-        """Mark one entry as read."""
+        """Mark one entry as read, and tell who wrote it."""
         seq = number_in(call.path[0], "entry")
+        await self._talks.tell_read(call.who, (seq - 1, seq))
         rev = await self._context.store.inbox_changes.mark_read(self._change(call.who), seq, self._context.mint)
         return self._moved(call.who, rev)
 
@@ -248,6 +201,7 @@ class InboxApi:
         body: ReadUpTo = call.body
         if body.up_to < 0:
             raise invalid("up_to", "up_to is the seq of an entry")
+        await self._talks.tell_read(call.who, (0, body.up_to))
         change = self._change(call.who)
         rev = await self._context.store.inbox_changes.read_up_to(change, body.up_to, self._context.mint)
         return self._moved(call.who, rev)
@@ -263,6 +217,7 @@ class InboxApi:
     def _moved(self, caller: Caller, rev: int) -> Moved:
         if rev:
             self._context.bell.ring(Changed(space=caller.space, mailboxes=(caller.person,)))
+            self._context.bell.ring(Due(space=caller.space, queue="events"))
         return Moved(rev=rev)
 
 

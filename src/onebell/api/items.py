@@ -4,18 +4,29 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 import structlog
 
+from onebell.api.shapes import (
+    ActionRef,
+    AttachmentRef,
+    CustomRef,
+    FeedRef,
+    LocationRef,
+    MessageBody,
+    ReadUpToItem,
+    RemovedItem,
+    SenderRef,
+)
 from onebell.clock import iso
 from onebell.core.bell import Mark, StoredMessage
 from onebell.core.bodies import whole
 from onebell.core.context import Files
 from onebell.core.inbox import Entry, Item, Removed, rev_of, shown_part, unpack
 from onebell.core.mailbox import EntryRow
-from onebell.core.model import Attachment, Content, Part, Severity
+from onebell.core.model import Attachment, Button, Content, Custom, Kind, Location, Part, Severity, Talk
 from onebell.core.reader import Tail
 from onebell.core.render import render
 from onebell.errors import StoreUnavailable
@@ -29,108 +40,11 @@ LOOP_BYTES = 16 * 1024
 """A longer body is rendered on a thread: sanitising it would hold up every reader of this node."""
 _BODY_FILE = b'"body_file"'
 _DIRECTIONS = ("in", "out")
-
-
-class FeedRef(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a message was sent to."""
-
-    id: str
-    kind: str
-    name: str
-    code: str
-
-
-class SenderRef(msgspec.Struct, frozen=True, kw_only=True):
-    """Who wrote."""
-
-    name: str
-    kind: str
-
-
-class AttachmentRef(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that came with a message."""
-
-    name: str
-    type: str
-    size: int  # bytes; 0 = unknown
-    url: str
-
-
-class ActionRef(msgspec.Struct, frozen=True, kw_only=True):
-    """A button: opens ``url``, or reports ``key`` and ``value``."""
-
-    text: str
-    url: str
-    key: str
-    value: str
-    replace_text: str  # label after the press
-
-
-class MessageBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What all readers of a message share."""
-
-    message_id: str
-    dialect: str
-    sender: SenderRef
-    title: str
-    body: str  # as written, in ``format``
-    format: str
-    summary: str
-    html: str  # sanitised
-    text: str
-    severity: str
-    url: str
-    icon: str
-    images: tuple[str, ...]
-    tags: tuple[str, ...]
-    extension: bool  # for the browser extension: it shows what carries this
-    attachments: tuple[AttachmentRef, ...]
-    actions: tuple[ActionRef, ...]
-    created_at: str
-    expires_at: str | None
-
-
-class EntryItem(MessageBody, frozen=True, kw_only=True, tag_field="kind", tag="entry"):
-    """A message in the mailbox, as it is now."""
-
-    rev: int
-    seq: int
-    feed: FeedRef
-    direction: Literal["in", "out"]
-    mentioned: bool
-    entry_id: str | None  # where the dialect gives every receiver an id of his own
-    read_at: str | None
-    recalled_at: str | None  # a recalled message has no content any more
-
-
-class RemovedItem(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="removed"):
-    """An entry that is gone."""
-
-    rev: int
-    seq: int
-
-
-class ReadUpToItem(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="read_up_to"):
-    """Every entry up to ``seq`` was read at ``at``."""
-
-    rev: int
-    seq: int
-    at: str
-
-
-class InboxPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Part of a mailbox, and what every frame of a stream is."""
-
-    items: tuple[EntryItem | RemovedItem | ReadUpToItem, ...]
-    next: int  # ask for what comes ``after`` this rev
-    gap: bool  # changes before this page can no longer be told: load the history anew
-    more: bool = False  # another page follows at once (not in streams)
-
-
 _Key: TypeAlias = tuple[int, bytes]
 
 _encode = msgspec.json.Encoder().encode
 _NOTHING = Content()
+_NOTICE = Talk(kind=Kind.MESSAGE)
 _HEADERS = (
     (b"content-type", b"application/json"),
     (b"cache-control", b"no-store"),
@@ -169,7 +83,7 @@ class ItemEncoder:
         return (
             f'{{"items":[{{"kind":"entry","rev":{mark.rev},"seq":{mark.seq},"feed":{feed},'
             f'"direction":"{_DIRECTIONS[mark.direction]}","mentioned":{"true" if mark.mentioned else "false"},'
-            f'"entry_id":{entry_id},"read_at":null,"recalled_at":null,{tail.text}],"next":{mark.rev},"gap":false}}'
+            f'"entry_id":{entry_id},"read_at":null,"delivered_at":null,"seen_at":null,"recalled_at":null,{tail.text}],"next":{mark.rev},"gap":false}}'
         )
 
     def feed(self, entry: Entry) -> str:
@@ -239,6 +153,7 @@ class ItemEncoder:
             f'{{"kind":"entry","rev":{row.rev},"seq":{row.seq},"feed":{self.feed(entry)},'
             f'"direction":"{_DIRECTIONS[row.direction]}","mentioned":{"true" if row.mentioned else "false"},'
             f'"entry_id":{entry_id},"read_at":{_instant(entry.read_at)},'
+            f'"delivered_at":{_instant(row.delivered_at)},"seen_at":{_instant(row.seen_at)},'
             f'"recalled_at":{_instant(row.recalled_at)},{self._tail(row).text}'
         )
 
@@ -274,6 +189,9 @@ class ItemEncoder:
 
     def _body(self, row: EntryRow, content: Content) -> MessageBody:
         forms = render(content)
+        talk = content.talk or _NOTICE
+        file = None if talk.file is None else self._attachment(row.space, talk.file)
+        pictures = (file.url,) if file is not None and talk.kind is Kind.IMAGE and file.url else ()
         return MessageBody(
             message_id=row.message_id,
             dialect=row.dialect,
@@ -287,22 +205,21 @@ class ItemEncoder:
             severity=Severity(row.severity).word,
             url=content.url,
             icon=content.icon,
-            images=content.images,
+            images=(*content.images, *pictures),
             tags=content.tags,
             extension=content.extension,
-            attachments=tuple(self._attachment(row.space, attachment) for attachment in content.attachments),
-            actions=tuple(
-                ActionRef(
-                    text=button.text,
-                    url=button.url,
-                    key=button.key,
-                    value=button.value,
-                    replace_text=button.replace_text,
-                )
-                for button in content.buttons
+            attachments=(
+                *(self._attachment(row.space, attachment) for attachment in content.attachments),
+                *(() if file is None else (file,)),
             ),
+            actions=tuple(_action(button) for button in content.buttons),
             created_at=iso(row.created_at),
             expires_at=iso(row.message_expires_at) if row.message_expires_at else None,
+            kind_of=talk.kind.value,
+            location=_location(talk.location),
+            duration_s=talk.duration_s or None,
+            custom=_custom(talk.custom),
+            edited_at=iso(talk.edited_ms) if talk.edited_ms else None,
         )
 
     def _attachment(self, space: int, attachment: Attachment) -> AttachmentRef:
@@ -312,6 +229,20 @@ class ItemEncoder:
             size=attachment.size,
             url=self._file_url(space, attachment.file) if attachment.file else attachment.url,
         )
+
+
+def _action(button: Button) -> ActionRef:
+    return ActionRef(
+        text=button.text, url=button.url, key=button.key, value=button.value, replace_text=button.replace_text
+    )
+
+
+def _location(place: Location | None) -> LocationRef | None:
+    return None if place is None else LocationRef(lat=place.lat, lng=place.lng, address=place.address)
+
+
+def _custom(custom: Custom | None) -> CustomRef | None:
+    return None if custom is None else CustomRef(event=custom.event, exts=custom.exts)
 
 
 def _row_of(message: StoredMessage) -> EntryRow:

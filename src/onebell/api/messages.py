@@ -1,13 +1,13 @@
 """Sending, and what became of what was sent."""
 
-import hashlib
 from typing import Literal
 
 import msgspec
 
 from onebell.api.callers import DIALECT
 from onebell.api.errors import ApiError, invalid
-from onebell.api.operations import Call, Caller, Operation, Parameter, Right
+from onebell.api.idempotency import ONCE, key_of
+from onebell.api.operations import Call, Caller, Operation, Right
 from onebell.core.context import Context
 from onebell.core.directory import Person
 from onebell.core.model import (
@@ -16,7 +16,6 @@ from onebell.core.model import (
     Content,
     FeedKind,
     Format,
-    IdempotencyKey,
     Members,
     Part,
     PartyKind,
@@ -34,9 +33,6 @@ BODY_CHARACTERS = 64 * 1024
 RECEIVERS = 1000
 LISTED = 50
 """Feeds, tags, images, actions, carriers in one message."""
-KEY_CHARACTERS = 255
-KEEP_S = 86_400
-"""How long an Idempotency-Key is remembered (RELIABILITY §2.2)."""
 _OWN_FEED = "sent"
 """Code of the feed that holds what one sender sends by tag."""
 
@@ -92,13 +88,7 @@ class MessagesApi:
                 body=NewMessage,
                 answer=Accepted,
                 status=201,
-                parameters=(
-                    Parameter(
-                        name="Idempotency-Key",
-                        place="header",
-                        about="A repeat within 24 hours stores nothing and gets the first answer",
-                    ),
-                ),
+                parameters=(ONCE,),
                 about="Send a message. The answer comes when it is stored durably.",
             )
         ]
@@ -118,7 +108,7 @@ class MessagesApi:
             audience=await self._audience(caller.space, sender, body),
             parts=(Part(content=_content(body), carriers=await self._carriers(caller, body)),),
             severity=Severity[body.severity.upper()],
-            idempotency=_key(call, body),
+            idempotency=key_of(call, msgspec.json.encode(body)),
         )
         try:
             receipt = await self._context.accept(submission)
@@ -222,19 +212,4 @@ def _content(body: NewMessage) -> Content:
             Button(text=action.text, url=action.url, key=action.key, value=action.value) for action in body.actions
         ),
         tags=tuple(body.tags),
-    )
-
-
-def _key(call: Call, body: NewMessage) -> IdempotencyKey | None:
-    key = call.request.text_header(b"idempotency-key")
-    if not key:
-        return None
-    if len(key) > KEY_CHARACTERS or not key.isprintable():
-        raise ApiError("bad_request", f"an Idempotency-Key has at most {KEY_CHARACTERS} printable characters")
-    caller = call.who
-    return IdempotencyKey(
-        scope=f"native:{caller.credential or caller.person}",
-        key=key,
-        keep_s=KEEP_S,
-        fingerprint=hashlib.sha256(msgspec.json.encode(body)).hexdigest(),
     )

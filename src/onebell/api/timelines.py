@@ -6,8 +6,8 @@ import msgspec
 
 from onebell.api.errors import forbidden
 from onebell.api.guard import number_in, number_of
-from onebell.api.items import SenderRef
 from onebell.api.operations import Call, Caller, Operation, Parameter, Right
+from onebell.api.shapes import SenderRef
 from onebell.clock import iso
 from onebell.core.bell import Due
 from onebell.core.context import Context

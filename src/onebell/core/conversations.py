@@ -15,6 +15,12 @@ REPLACED = "replaced"
 """Why a session ends when the same device signs in again."""
 
 
+def other_of(code: str, me: int) -> int:
+    """The other party of the direct feed of this code; himself where he talks to himself."""
+    one, other = (int(number) for number in code.rsplit(":", 2)[-2:])
+    return other if one == me else one
+
+
 class Seat(msgspec.Struct, frozen=True, kw_only=True):
     """Who wants to sign in, with which device."""
 

@@ -13,7 +13,7 @@ _NONE: frozenset[int] = frozenset()
 
 
 def files_named(submission: Submission, parts: bytes, extra: bytes) -> frozenset[int]:
-    """Ids of the files in attachments, long bodies, native payloads and the dialect's memory.
+    """Ids of the files in attachments, conversations, long bodies, native payloads and the dialect's memory.
 
     ``parts`` and ``extra`` are the submission's, packed: what holds no reference is not walked through.
     """
@@ -22,6 +22,8 @@ def files_named(submission: Submission, parts: bytes, extra: bytes) -> frozenset
     found = {part.content.body_file for part in submission.parts}
     for part in submission.parts:
         found.update(attachment.file for attachment in part.content.attachments)
+        if part.content.talk is not None and part.content.talk.file is not None:
+            found.add(part.content.talk.file.file)
     if _FILE in parts:
         for part in submission.parts:
             found.update(_referred(part.native))

@@ -36,6 +36,8 @@ class EntryRow(msgspec.Struct, frozen=True, gc=False):
     feed_code: str
     space: int
     shown: int = 0
+    delivered_at: int = 0
+    seen_at: int = 0
 
 
 class Marker(msgspec.Struct, frozen=True):
@@ -94,6 +96,7 @@ class FeedCount(msgspec.Struct, frozen=True, kw_only=True):
     unread: int
     last_seq: int
     last_at: int
+    peer: int = 0  # the other party of a direct feed; 0 = there is none but himself
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

@@ -91,6 +91,48 @@ class Attachment(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     size: int = 0  # bytes; 0 = unknown
 
 
+class Kind(Enum):
+    """What a message is to its reader."""
+
+    MESSAGE = "message"
+    """A notice with a title and a body, as APIs send it."""
+    TEXT = "text"
+    IMAGE = "image"
+    VOICE = "voice"
+    VIDEO = "video"
+    FILE = "file"
+    LOCATION = "location"
+    CUSTOM = "custom"
+    """Something that the two sides' own programs understand."""
+    COMMAND = "command"
+
+
+class Location(msgspec.Struct, frozen=True, kw_only=True):
+    """A place on the earth, in degrees."""
+
+    lat: float
+    lng: float
+    address: str
+
+
+class Custom(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sides' own programs understand."""
+
+    event: str
+    exts: dict[str, str]
+
+
+class Talk(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What somebody says in a conversation, besides the words that stand in the body."""
+
+    kind: Kind
+    file: Attachment | None = None  # the picture, recording, film or file; carriers send only the words
+    location: Location | None = None
+    duration_s: int = 0  # of a recording or film; 0 = unknown
+    custom: Custom | None = None
+    edited_ms: int = 0  # when it was changed last; 0 = never
+
+
 class Button(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Something to press: opens a URL, or reports ``key``/``value`` as an interaction."""
 
@@ -117,6 +159,7 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     tags: tuple[str, ...] = ()
     extension: bool = False  # its readers' browser extensions show it too
     card: dict[str, Any] | None = None  # a structured card, kept as the sender wrote it
+    talk: Talk | None = None  # what was said in a conversation; None = a notice
     data: dict[str, Any] = {}  # what the dialect's own readers need besides (PushGo metadata, Easemob body and ext)
 
 

@@ -188,6 +188,10 @@ class Accounts:
         """Accounts by lower-case name, as far as they exist."""
         return await self._changes.database.read(lambda connection: accounts.by_names(connection, space, app, names))
 
+    async def of_person(self, space: int, person: int) -> list[Account]:
+        """All accounts of a person, in every app."""
+        return await self._changes.database.read(lambda connection: accounts.of_person(connection, space, person))
+
     async def page(self, space: int, app: str, after: tuple[int, str] = (0, ""), limit: int = 100) -> list[Account]:
         """Accounts of an app, oldest first, behind the one that was made then and has this name."""
         return await self._changes.database.read(

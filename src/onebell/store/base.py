@@ -9,6 +9,7 @@ from onebell.store.blocks import Blocks
 from onebell.store.callbacks import Callbacks
 from onebell.store.carrier_accounts import CarrierAccounts
 from onebell.store.changes import Changes
+from onebell.store.conversations import Conversations
 from onebell.store.credentials import Credentials
 from onebell.store.deliveries import Deliveries
 from onebell.store.devices import Devices
@@ -49,6 +50,7 @@ class Store:
     changes: Changes
     inbox: Inbox
     inbox_changes: InboxChanges
+    conversations: Conversations
     queues: Queues
     devices: Devices
     sessions: Sessions
@@ -88,6 +90,7 @@ def build_store(db: Database, changes: Changes) -> Store:
         changes=changes,
         inbox=Inbox(db),
         inbox_changes=InboxChanges(db),
+        conversations=Conversations(db),
         queues=Queues(db),
         devices=Devices(db),
         sessions=Sessions(db),

@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from onebell.clock import Clock
 from onebell.core.context import StoredFile
 from onebell.core.objects import Objects
-from onebell.errors import InvalidInput, StoreUnavailable
+from onebell.errors import InvalidInput, NotFound, StoreUnavailable
 from onebell.ids import IdMint
 from onebell.settings import Settings
 from onebell.store.engine import Database
@@ -246,6 +246,21 @@ class StoredFiles:
             await asyncio.shield(self._discard(row))
             raise
         return row
+
+    async def publish(
+        self, file: StoredFile, *, public_id: str, secret: str, expires_at: int, data: dict[str, Any]
+    ) -> StoredFile:
+        values = {"public_id": public_id, "secret": secret, "expires_at": expires_at, "data": pack(data)}
+        named = sa.update(table).where(_here(file), table.c.public_id == "").values(values)
+
+        def work(connection: sa.Connection) -> StoredFile:
+            connection.execute(named)
+            found = _find(connection, _here(file))
+            if found is None:
+                raise NotFound(f"file {file.id}")
+            return found
+
+        return await self._database.write(work)
 
     async def find(self, space: int, file: int) -> StoredFile | None:
         return await self._database.read(

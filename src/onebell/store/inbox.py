@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection, Row
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from onebell.core.conversations import other_of
 from onebell.core.mailbox import PAGE, WINDOW, CaughtUp, EntryRow, FeedCount, Marker, Page, Place, Wanted
 from onebell.core.model import FeedKind
 from onebell.store.engine import Database
@@ -63,6 +64,8 @@ _ENTRY = (
     feed.c.code,
     message.c.space_id,
     entry.c.shown,
+    entry.c.delivered_at,
+    entry.c.seen_at,
 )
 _BOX = (
     mailbox.c.id,
@@ -319,6 +322,7 @@ def feeds(conn: Connection, space: int, box: int, now: int) -> list[FeedCount]:
             unread=int(row.unread),
             last_seq=row.last_seq,
             last_at=row.last_at,
+            peer=other_of(row.code, box) if row.kind == FeedKind.DIRECT.value else 0,
         )
         for row in rows
     ]

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from onebell.core.conversations import Ack, Found, Pulled, Queued, Reader, Waiting
+from onebell.core.conversations import Ack, Found, Pulled, Queued, Reader, Waiting, other_of
 from onebell.core.mailbox import Change
 from onebell.core.model import FeedKind, Keep, Shown
 from onebell.errors import NotFound
@@ -214,7 +214,7 @@ def peers(conn: Connection, space: int, dialect: str, realm: str, me: int, feeds
                 feed.c.space_id == space, feed.c.id.in_(page), _in_realm(dialect, realm)
             )
         )
-        others.update((row.id, _other_of(row.code, me)) for row in rows)
+        others.update((row.id, other_of(row.code, me)) for row in rows)
     names: dict[int, str] = {}
     for page in pages(sorted(set(others.values()))):
         parties = sa.select(party.c.id, party.c.name).where(party.c.space_id == space, party.c.id.in_(page))
@@ -236,12 +236,7 @@ def other_side(conn: Connection, space: int, which: int, me: int) -> int:
     code = conn.execute(sa.select(feed.c.code).where(feed.c.space_id == space, feed.c.id == which)).scalar()
     if code is None:
         raise NotFound("conversation")
-    return _other_of(code, me)
-
-
-def _other_of(code: str, me: int) -> int:
-    one, other = (int(number) for number in code.rsplit(":", 2)[1:])
-    return other if one == me else one
+    return other_of(code, me)
 
 
 def undelivered(conn: Connection, reader: Reader, now: int) -> int:

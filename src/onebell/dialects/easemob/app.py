@@ -37,6 +37,11 @@ MESSAGE_BYTES = 3072
 RECALL_WINDOW_S = 120
 HISTORY_OFFSET_MIN = 480  # the Java SDK asks in +8 (sheet §1.7)
 TOKEN_TTL_S = 5_184_000  # 60 days
+RECALL_WINDOW_S = 120
+UPLINK_BYTES = 5120
+"""Of content and ``ext`` as compact JSON, in what a user writes himself."""
+UPLINK_PER_SECOND = 100
+"""Frames of one user, and what he writes in his inbox; they scale with ``calls_per_second``."""
 NEVER_S = 315_360_000  # "never expires": the Java SDK reads a 32-bit integer (sheet §3.1)
 
 

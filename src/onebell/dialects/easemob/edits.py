@@ -7,8 +7,9 @@ import msgspec
 from onebell.core.bell import Changed
 from onebell.core.context import Context
 from onebell.core.inbox import unpack
-from onebell.core.model import Part
+from onebell.core.model import Part, Talk
 from onebell.dialects.easemob.bodies import text_of
+from onebell.dialects.easemob.talks import talk_of
 
 MOST_EDITS = 10
 LIMIT = "Sorry, edit limit reached"
@@ -37,6 +38,7 @@ async def edit(context: Context, space: int, message: int, change: Edit) -> dict
         NotFound: there is no such message.
     """
     now = context.clock.now_ms()
+    talk = msgspec.structs.replace(await talk_of(context, space, change.body), edited_ms=now)
     told: dict[str, Any] = {}
 
     def write(parts: bytes) -> bytes:
@@ -48,7 +50,7 @@ async def edit(context: Context, space: int, message: int, change: Edit) -> dict
         told.update(_told(change, count, now))
         ext = data["ext"] if change.ext is None else change.ext
         new = {**data, "body": change.body, "type": change.body["type"], "ext": ext, "edited": dict(told)}
-        return _encode((_changed(part, new), *others))
+        return _encode((_changed(part, new, talk), *others))
 
     boxes = await context.store.inbox_changes.rewrite(space, message, write)
     context.bell.ring(Changed(space=space, mailboxes=boxes))
@@ -66,7 +68,7 @@ def _told(change: Edit, count: int, now: int) -> dict[str, Any]:
     }
 
 
-def _changed(part: Part, data: dict[str, Any]) -> Part:
+def _changed(part: Part, data: dict[str, Any], talk: Talk) -> Part:
     body = data["body"]
-    content = msgspec.structs.replace(part.content, body=text_of(body["type"], body), data=data)
+    content = msgspec.structs.replace(part.content, body=text_of(body["type"], body), talk=talk, data=data)
     return msgspec.structs.replace(part, content=content)

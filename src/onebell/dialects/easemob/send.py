@@ -9,6 +9,7 @@ import msgspec
 from onebell.core.context import Context
 from onebell.core.model import (
     Content,
+    GuardUse,
     IdempotencyKey,
     Keep,
     Part,
@@ -18,6 +19,7 @@ from onebell.core.model import (
     Sender,
     Shown,
     Submission,
+    Talk,
 )
 from onebell.dialects.easemob.app import ACCOUNT_NAME, DIALECT, RESERVED_NAME, App
 from onebell.dialects.easemob.bodies import text_of
@@ -27,11 +29,10 @@ from onebell.dialects.easemob.parse import Message
 from onebell.dialects.easemob.presend import UPLINK
 from onebell.dialects.easemob.push import pushes
 from onebell.dialects.easemob.push_text import pushed
+from onebell.dialects.easemob.talks import talk_of
 
 # Names that can never be registered share one party: whatever is written as ``from`` must not make rows.
 STRANGER = "?"
-# What a client sent again, because it heard no answer, is the same message for so long (sheet easemob-msync §7).
-REPEAT_S = 600
 NAMES = 10_000
 """Names of one app that nobody has and that messages wait for: who writes to made-up names must not fill the store."""
 
@@ -56,31 +57,36 @@ async def send(context: Context, space: int, app: App, message: Message) -> dict
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Which client a message comes from."""
+    """Where a message comes from that a user writes himself."""
 
     party: int  # of the user
-    device: int
-    number: int  # the client's own id of it; the same again within ``REPEAT_S`` is a repeat
+    device: int = 0  # 0 = none of his clients: each of them gets a copy
+    once: IdempotencyKey | None = None
+    guards: tuple[GuardUse, ...] = ()
 
 
-async def send_from(context: Context, space: int, app: App, message: Message, origin: Origin) -> int:
-    """Store a message that a client sent to one receiver; its id. The sender's other devices get a copy.
+async def send_from(context: Context, space: int, app: App, message: Message, origin: Origin) -> Receipt:
+    """Store what a user wrote to one receiver. The sender's other devices, and his inbox, get a copy.
 
     Raises:
-        Refused, StoreUnavailable: nothing is stored.
+        Refused, Conflict, StoreUnavailable: nothing is stored.
     """
     receivers = await receivers_of(context, space, app, message.receivers)
     submission = await _submission(context, space, app, message, receivers)
-    once = IdempotencyKey(scope=f"easemob:uplink:{origin.device}", key=str(origin.number), keep_s=REPEAT_S)
     to_himself = origin.party in receivers.parties.values()
     submission = msgspec.structs.replace(
         submission,
         device=origin.device,
-        idempotency=once,
+        idempotency=origin.once,
+        guards=origin.guards,
         copy_to_sender=not to_himself,
         extra={**submission.extra, UPLINK: True},
     )
-    receipt = await context.accept(submission)
+    return await context.accept(submission)
+
+
+def number_of(receipt: Receipt) -> int:
+    """The id under which both sides know a message to one receiver."""
     return int(receipt.entries[0].public_id if receipt.entries else receipt.public_id)
 
 
@@ -172,7 +178,7 @@ async def _submission(context: Context, space: int, app: App, message: Message, 
         public_id=str(context.mint.mint()),
         sender=sender,
         audience=tuple(People(feed=feeds[one], ids=(one,)) for one in ids),
-        parts=(_part(message), *out.parts),
+        parts=(_part(message, await talk_of(context, space, message.body)), *out.parts),
         keep=Keep.WHILE_ONLINE if message.online_only else Keep.STORED,
         watched=watched,
         numbered=True,
@@ -184,7 +190,7 @@ async def _submission(context: Context, space: int, app: App, message: Message, 
     )
 
 
-def _part(message: Message) -> Part:
+def _part(message: Message, talk: Talk) -> Part:
     data = {
         "type": message.kind,
         "body": message.body,
@@ -197,6 +203,7 @@ def _part(message: Message) -> Part:
         body=text_of(message.kind, message.body),
         summary=pushed(message.ext, "em_push_content", "content"),
         url=message.body["url"] if message.kind in ("img", "audio", "video", "file") else "",
+        talk=talk,
         data=data,
     )
     # What rings elsewhere says something else, and not to everybody (sheet §6): those are parts of their own.

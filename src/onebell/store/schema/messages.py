@@ -62,6 +62,8 @@ entry = table(  # one message in one mailbox: the delivery of the carrier inbox
     big("read_at"),
     big("taken_at"),  # first reader acknowledged it
     big("recalled_at"),
+    big("delivered_at"),  # outgoing: a device of the other side has it
+    big("seen_at"),  # outgoing: the other side has read it
     big("deleted_at"),  # tombstone for 30 days
     small("shown"),  # core.model.Shown: 0 = to a person, 1 = to programs only, 2 = a signal about another message
     sa.Index("entry_by_rev", "space_id", "mailbox_id", "rev"),

@@ -5,14 +5,14 @@ from typing import Any
 
 import msgspec
 
-from onebell.core.accounts import RelationKind
+from onebell.core import seen
 from onebell.core.bell import Changed, Due
 from onebell.core.context import Context
 from onebell.core.conversations import Found
 from onebell.core.mailbox import Change
-from onebell.core.model import PartyKind, Sender, Shown
+from onebell.core.model import IdempotencyKey, PartyKind, Sender, Shown
 from onebell.core.recall import recall
-from onebell.dialects.easemob.app import ACCOUNT_NAME, CALLS_PER_SECOND, DIALECT
+from onebell.dialects.easemob.app import DIALECT, RECALL_WINDOW_S, UPLINK_BYTES
 from onebell.dialects.easemob.conversations import conversation_with, peers
 from onebell.dialects.easemob.edits import Edit, TooManyEdits, edit
 from onebell.dialects.easemob.msync import codec, refusals
@@ -23,14 +23,13 @@ from onebell.dialects.easemob.msync.keyvalues import from_pairs
 from onebell.dialects.easemob.msync.msync_pb2 import MessageBody, Meta
 from onebell.dialects.easemob.msync.refusals import NotTaken
 from onebell.dialects.easemob.parse import Message
-from onebell.dialects.easemob.send import Origin, send_from
+from onebell.dialects.easemob.send import Origin, number_of, send_from
 from onebell.dialects.easemob.signals import Signal, tell
+from onebell.dialects.easemob.standing import Objection, is_slow_enough, objection
 from onebell.errors import NotFound, Reason, Refused
 
-MESSAGE_BYTES = 5120
-"""Of content and ``ext`` as compact JSON."""
-PER_SECOND = 100
-"""Frames of one user; it scales with the app's ``calls_per_second`` (0 = off)."""
+REPEAT_S = 600
+"""What a client sent again, because it heard no answer, is the same message for so long (sheet §7)."""
 GROUPS = "conference"
 NEVER = 2**62
 _encode = msgspec.json.Encoder().encode
@@ -86,9 +85,7 @@ class Uplink:
 
     async def _count(self) -> None:
         seated = self._seated
-        limit = PER_SECOND * seated.app.calls_per_second // CALLS_PER_SECOND
-        key = f"easemob:{seated.app.key}:uplink:{seated.user}"
-        if limit and not await self._context.limits.take(seated.space, key, limit, 1):
+        if not await is_slow_enough(self._context, seated.space, seated.app, seated.user):
             raise NotTaken(*refusals.TOO_FAST)
 
     # ------------------------------------------------------------ messages
@@ -108,9 +105,12 @@ class Uplink:
             online_only=meta.routetype == Meta.ROUTE_ONLINE,
             sync_device=True,
         )
-        origin = Origin(party=seated.reader.mailbox, device=seated.reader.device, number=meta.id)
+        device = seated.reader.device
+        once = IdempotencyKey(scope=f"easemob:uplink:{device}", key=str(meta.id), keep_s=REPEAT_S)
+        origin = Origin(party=seated.reader.mailbox, device=device, once=once)
         try:
-            return Answered(await send_from(self._context, seated.space, seated.app, message, origin))
+            receipt = await send_from(self._context, seated.space, seated.app, message, origin)
+            return Answered(number_of(receipt))
         except Refused as refusal:
             if refusal.reason is Reason.VETOED:
                 raise NotTaken(refusals.EXTERNAL, refusal.detail) from None
@@ -118,13 +118,11 @@ class Uplink:
 
     async def _may_write(self, to: str) -> None:
         seated = self._seated
-        if not ACCOUNT_NAME.fullmatch(to) or to == seated.user:
-            return
-        relations, where = self._context.store.relations, (seated.space, seated.app.key)
-        if await relations.is_there(*where, to, RelationKind.BLOCK, seated.user):
-            raise NotTaken(*refusals.BLOCKED)
-        if seated.app.contacts_only and not await relations.is_there(*where, to, RelationKind.CONTACT, seated.user):
-            raise NotTaken(*refusals.NOT_A_FRIEND)
+        match await objection(self._context, seated.space, seated.app, seated.user, to):
+            case Objection.BLOCKED:
+                raise NotTaken(*refusals.BLOCKED)
+            case Objection.NO_CONTACT:
+                raise NotTaken(*refusals.NOT_A_FRIEND)
 
     # ------------------------------------------------------------ acks
 
@@ -132,6 +130,7 @@ class Uplink:
         found = await self._mine(body.ack_message_id)
         if found is None or found.direction:
             return self._nothing()
+        await seen.delivered(self._context, self._change(found.sender), found.feed, [found.message])
         return await self._ack("deliver_ack", found, body.ack_message_id)
 
     async def _read(self, body: MessageBody) -> Answered:
@@ -139,12 +138,13 @@ class Uplink:
         found = await self._mine(body.ack_message_id)
         if found is None or found.direction:
             return self._nothing()
-        change = self._change()
+        change = self._change(self._seated.reader.mailbox)
         try:
             if await self._context.store.inbox_changes.mark_read(change, found.seq, self._context.mint):
                 self._changed()
         except NotFound:  # he has deleted it meanwhile
             return self._nothing()
+        await seen.seen(self._context, self._change(found.sender), found.feed, [found.message])
         return await self._ack("read_ack", found, body.ack_message_id)
 
     async def _channel(self, meta: Meta) -> Answered:
@@ -154,8 +154,10 @@ class Uplink:
         account = await self._context.lookups.account(seated.space, seated.app.key, to) if which else None
         if account is None:
             return self._nothing()
-        if await self._context.store.inbox_changes.read_feed(self._change(), which, NEVER, self._context.mint):
+        mine, theirs = self._change(seated.reader.mailbox), self._change(account.person)
+        if await self._context.store.inbox_changes.read_feed(mine, which, NEVER, self._context.mint):
             self._changed()
+        await seen.seen_all(self._context, theirs, which)
         return await self._tell("channel_ack", (account.person, to, which), has_copy=True)
 
     async def _ack(self, kind: str, found: Found, of: int) -> Answered:
@@ -232,9 +234,9 @@ class Uplink:
         """Acks that concern nobody are taken all the same (sheet §7)."""
         return Answered(self._context.mint.mint())
 
-    def _change(self) -> Change:
-        reader = self._seated.reader
-        return Change(space=reader.space, mailbox=reader.mailbox, now=self._context.clock.now_ms())
+    def _change(self, mailbox: int) -> Change:
+        """Somebody's mailbox, now."""
+        return Change(space=self._seated.space, mailbox=mailbox, now=self._context.clock.now_ms())
 
     def _changed(self) -> None:
         reader, bell = self._seated.reader, self._context.bell
@@ -277,6 +279,6 @@ def _content(body: MessageBody) -> dict[str, Any]:
         content = to_body(body.contents[0])
     except ValueError:
         raise NotTaken(*refusals.UNREADABLE) from None
-    if len(_encode(content)) + len(_encode(from_pairs(body.ext))) > MESSAGE_BYTES:
+    if len(_encode(content)) + len(_encode(from_pairs(body.ext))) > UPLINK_BYTES:
         raise NotTaken(*refusals.TOO_LARGE)
     return content

@@ -1,0 +1,166 @@
+"""The inbox page and the SDK serve the same two people at once, and agree (sheets easemob §1.3, msync §6, §7)."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from tests.msync_client import Client, body_of, connected, signal, texts, token_of
+from tests.running import ALICE, BOB, RunningServer
+
+from onebell.core.accounts import RelationKind
+from onebell.dialects.easemob.msync.msync_pb2 import MessageBody
+
+APP = "acme/demo"
+
+
+@dataclass
+class Page:
+    """Somebody's inbox page: his session, and his conversation with the other one."""
+
+    server: RunningServer
+    token: str
+    feed: str = ""
+
+    async def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """Status and JSON of a call below /api/v1."""
+        headers = {"Authorization": f"Bearer {self.token}", **headers}
+        async with self.server.session.request(
+            method, f"{self.server.url}/api/v1{path}", json=body, headers=headers
+        ) as answer:
+            return answer.status, await answer.json() if answer.content_type == "application/json" else None
+
+    async def open(self, uid: str) -> dict[str, Any]:
+        """The conversation with somebody."""
+        status, body = await self.call("POST", "/inbox/conversations", {"uid": uid})
+        assert status == 200, body
+        self.feed = body["feed"]["id"]
+        return dict(body["feed"])
+
+    async def write(self, **body: Any) -> dict[str, Any]:
+        """A message; the answer."""
+        status, answer = await self.call("POST", f"/inbox/feeds/{self.feed}/messages", body)
+        assert status == 201, answer
+        return dict(answer)
+
+    async def items(self, after: int = 0) -> list[dict[str, Any]]:
+        """Entries that changed after a rev."""
+        _, body = await self.call("GET", f"/inbox?after={after}")
+        return [item for item in body["items"] if item["kind"] == "entry"]
+
+    async def last(self) -> int:
+        """The newest rev."""
+        return int((await self.call("GET", "/inbox"))[1]["next"])
+
+
+@asynccontextmanager
+async def client_of(server: RunningServer, user: str, resource: str = "web") -> AsyncIterator[Client]:
+    """A signed-in device."""
+    async with connected(server.session, server.url, user) as client:
+        said = await client.provision(await token_of(server.session, server.url, user), resource)
+        assert said.status.error_code == 0
+        await client.unread()
+        yield client
+
+
+@pytest.fixture
+async def page(server: RunningServer) -> Page:
+    """Alice's page, with the conversation with Bob."""
+    made = Page(server, await server.sign_in(*ALICE))
+    feed = await made.open("bob")
+    assert (feed["dialect"], feed["can_write"], feed["peer"]["uid"]) == ("easemob", True, "bob")
+    return made
+
+
+async def test_a_text_goes_both_ways(server: RunningServer, page: Page) -> None:
+    """What Alice writes in the page her own SDK gets as a copy and Bob's as a message, under one id; and his answer
+    is in her page."""
+    async with client_of(server, "alice") as own, client_of(server, "bob") as bob:
+        sent = await page.write(text="hello")
+        (got,) = await bob.news()
+        (copy,) = await own.news()
+        answer = await bob.text("alice", "hi")
+        await own.news()
+
+    assert (texts([got]), got.sender.name, body_of(got).to.name) == (["hello"], "alice", "bob")
+    assert (copy.id, copy.sender.name, copy.to.name) == (got.id, "alice", "bob")
+    mine, his = await page.items()
+    assert (mine["message_id"], mine["seq"], mine["direction"]) == (sent["message_id"], sent["seq"], "out")
+    assert (mine["entry_id"], mine["kind_of"], mine["body"]) == (str(got.id), "text", "hello")
+    assert (his["entry_id"], his["direction"], his["body"]) == (str(answer.server_id), "in", "hi")
+    assert mine["feed"]["id"] == his["feed"]["id"] == page.feed
+
+
+async def test_read_marks_go_both_ways(server: RunningServer, page: Page) -> None:
+    """The SDK's acks are the times on Alice's entry; her reading is one read ack at the SDK of whoever wrote."""
+    async with client_of(server, "bob") as bob:
+        await page.write(text="one")
+        (got,) = await bob.news()
+        start = await page.last()
+        await bob.send("alice", signal(MessageBody.DELIVER_ACK, "bob", "alice", got.id))
+        (item,) = await page.items(start)
+        assert (item["delivered_at"] is not None, item["seen_at"]) == (True, None)
+        await bob.send("alice", signal(MessageBody.READ_ACK, "bob", "alice", got.id))
+        assert [item["seen_at"] is not None for item in await page.items(item["rev"])][:1] == [True]
+        await page.write(text="two")
+        await bob.news()
+        start = await page.last()
+        await bob.send("alice", signal(MessageBody.CHANNEL_ACK, "bob", "alice"))
+        assert [(one["body"], one["seen_at"] is not None) for one in await page.items(start)] == [("two", True)]
+
+        sent = [(await bob.text("alice", text)).server_id for text in ("a", "b", "c")]
+        seqs = {one["body"]: one["seq"] for one in await page.items()}
+        for _ in range(2):
+            await page.call("POST", f"/inbox/{seqs['a']}/read")
+        await page.call("POST", "/inbox/read", {"up_to": seqs["c"]})
+        heard = []
+        while len(heard) < 3:
+            heard += await bob.news()
+        assert await bob.unread() == {}
+    assert [(body_of(one).type, body_of(one).ack_message_id) for one in heard] == [
+        (MessageBody.READ_ACK, number) for number in sent
+    ]
+
+
+async def test_recalls_go_both_ways(server: RunningServer, page: Page) -> None:
+    """Taken back in the page it is a recall at both SDKs; taken back by the SDK it is gone from the page."""
+    async with client_of(server, "alice") as own, client_of(server, "bob") as bob:
+        sent = await page.write(text="oops")
+        (got,) = await bob.news()
+        await own.news()
+        assert (await page.call("POST", f"/inbox/{sent['seq']}/recall"))[0] == 204
+        (told,) = await bob.news()
+        (copy,) = await own.news()
+        answer = await bob.text("alice", "oops, too")
+        await bob.send("alice", signal(MessageBody.RECALL, "bob", "alice", answer.server_id))
+
+    for one in (told, copy):
+        assert (body_of(one).type, body_of(one).ack_message_id) == (MessageBody.RECALL, got.id)
+    assert [(item["recalled_at"] is not None, item["body"]) for item in await page.items()] == [(True, "")] * 2
+
+
+async def test_whom_bob_has_blocked_is_told_so(server: RunningServer, page: Page) -> None:
+    """The block list is asked as for a client's message; nothing is stored."""
+    space = (await server.application.context.lookups.spaces())[0].id
+    await server.application.context.store.relations.block(space, APP, "bob", ["alice"], 10)
+    assert await server.application.context.store.relations.is_there(space, APP, "bob", RelationKind.BLOCK, "alice")
+    status, body = await page.call("POST", f"/inbox/feeds/{page.feed}/messages", {"text": "x"})
+    assert (status, body["error"]["code"]) == (403, "blocked")
+    status, body = await page.call("POST", f"/inbox/feeds/{page.feed}/messages", {"text": "x" * 5200})
+    assert (status, body["error"]["code"]) == (403, "blocked")
+    assert await server.inbox(BOB) == await page.items() == []
+
+
+async def test_a_text_that_is_too_long_is_refused(page: Page) -> None:
+    """It has as many bytes as a client's message may have."""
+    status, body = await page.call("POST", f"/inbox/feeds/{page.feed}/messages", {"text": "文" * 1800})
+    assert (status, body["error"]["code"], body["error"]["field"]) == (422, "invalid", "text")
+
+
+async def test_presence_is_of_either_kind(server: RunningServer, page: Page) -> None:
+    """A client's socket counts as an open page does."""
+    assert (await page.call("GET", "/inbox/presence?uids=bob"))[1] == {"bob": False}
+    async with client_of(server, "bob"):
+        assert (await page.call("GET", "/inbox/presence?uids=bob"))[1] == {"bob": True}
+        assert (await page.open("bob"))["peer"]["online"]

@@ -17,7 +17,7 @@ from onebell.core.events import CallbackAnswer, CallbackRequest
 from onebell.dialects.easemob.app import App
 from onebell.dialects.easemob.parse import Message
 from onebell.dialects.easemob.presend import BLOCKED, BROKEN, DENIED, PreSend
-from onebell.dialects.easemob.send import Origin, send_from
+from onebell.dialects.easemob.send import Origin, number_of, send_from
 from onebell.errors import Refused
 from onebell.ids import IdMint
 from onebell.store import schema
@@ -90,8 +90,9 @@ async def say(service: Service, message: Message) -> int:
     """Send it as the client protocol does."""
     record = await service.context.lookups.record(service.space, "easemob", "app", "acme/demo")
     assert record is not None
-    origin = Origin(party=await service.person("user1"), device=0, number=service.context.mint.mint())
-    return await send_from(service.context, service.space, msgspec.convert(record.data, App), message, origin)
+    origin = Origin(party=await service.person("user1"))
+    app = msgspec.convert(record.data, App)
+    return number_of(await send_from(service.context, service.space, app, message, origin))
 
 
 async def kept(service: Service) -> Any:

@@ -17,8 +17,6 @@ RECALL_S = 120
 class OwnReplies:
     """Between people; what a token or an app wrote to somebody cannot be answered."""
 
-    recall_s = RECALL_S
-
     def __init__(self, context: Context) -> None:
         self._context = context
 
@@ -51,6 +49,10 @@ class OwnReplies:
             guards=draft.guards,
         )
         return await self._context.accept(submission)
+
+    async def recall_s(self, line: Line) -> int:
+        """The same for everybody."""
+        return RECALL_S
 
     async def recall(self, line: Line, sent: Sent) -> None:
         """Out of both inboxes, and from carriers that can."""

@@ -135,7 +135,7 @@ class TalksApi:
                 do=self.recall,
                 tag="inbox",
                 status=204,
-                about="Take back what the caller wrote in a conversation, within two minutes.",
+                about="Take back what the caller wrote in a conversation, for as long as the conversation's dialect lets him.",
             ),
         ]
 
@@ -198,8 +198,9 @@ class TalksApi:
         line, replies = await self._talks.line(caller, str(row.feed))
         if row.recalled_at:
             return
-        if self._context.clock.now_ms() - row.created_at > replies.recall_s * 1000:
-            raise ApiError("too_late", f"a message can be taken back for {replies.recall_s} seconds")
+        window_s = await replies.recall_s(line)
+        if self._context.clock.now_ms() - row.created_at > window_s * 1000:
+            raise ApiError("too_late", f"a message can be taken back for {window_s} seconds")
         await replies.recall(line, Sent(message=row.message, public_id=row.public_id))
 
 

@@ -92,9 +92,6 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 class Replies(Protocol):
     """The conversations of one dialect."""
 
-    recall_s: int
-    """How long after it was sent a message can be taken back."""
-
     async def writable(self, lines: Sequence[Line]) -> frozenset[int]:
         """The feeds of those that can be written to now."""
         ...
@@ -109,6 +106,10 @@ class Replies(Protocol):
         Raises:
             NotWritable, Blocked, TooFast, InvalidInput, Refused, Conflict, StoreUnavailable: nothing is stored.
         """
+        ...
+
+    async def recall_s(self, line: Line) -> int:
+        """How long after it was sent a message can be taken back; 0 = never."""
         ...
 
     async def recall(self, line: Line, sent: Sent) -> None:

@@ -11,7 +11,7 @@ from onebell.core.directory import Account
 from onebell.core.model import Kind, PartyKind, Receipt, Sender
 from onebell.core.recall import recall
 from onebell.core.replies import Blocked, Draft, Line, NotWritable, Sent, TooFast, Unread, kind_of
-from onebell.dialects.easemob.app import APP, DIALECT, RECALL_WINDOW_S, UPLINK_BYTES, App
+from onebell.dialects.easemob.app import APP, DIALECT, UPLINK_BYTES, App
 from onebell.dialects.easemob.page_files import chatfile
 from onebell.dialects.easemob.parse import Message
 from onebell.dialects.easemob.send import Origin, send_from
@@ -33,8 +33,6 @@ class Ends(msgspec.Struct, frozen=True):
 
 class PageReplies:
     """Conversations of users of the apps."""
-
-    recall_s = RECALL_WINDOW_S
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -109,6 +107,11 @@ class PageReplies:
         if kind in ("audio", "video"):
             body["length"] = draft.duration_s
         return {**body, "type": kind}
+
+    async def recall_s(self, line: Line) -> int:
+        """The app's own window."""
+        ends = await self._ends(line)
+        return 0 if ends is None else ends.app.recall_window_s
 
     async def recall(self, line: Line, sent: Sent) -> None:
         """First the word to the clients: a crash between the two leaves a recall that can be repeated."""

@@ -12,7 +12,7 @@ from onebell.core.conversations import Found
 from onebell.core.mailbox import Change
 from onebell.core.model import IdempotencyKey, PartyKind, Sender, Shown
 from onebell.core.recall import recall
-from onebell.dialects.easemob.app import DIALECT, RECALL_WINDOW_S, UPLINK_BYTES
+from onebell.dialects.easemob.app import DIALECT, UPLINK_BYTES
 from onebell.dialects.easemob.conversations import conversation_with, peers
 from onebell.dialects.easemob.edits import Edit, TooManyEdits, edit
 from onebell.dialects.easemob.msync import codec, refusals

@@ -135,7 +135,7 @@ class TalksApi:
                 do=self.recall,
                 tag="inbox",
                 status=204,
-                about="Take back what the caller wrote in a conversation, for as long as the conversation's dialect lets him.",
+                about="Take back what the caller wrote in a conversation, as long as its dialect allows.",
             ),
         ]
 

@@ -22,6 +22,7 @@ from onebell.api.streams import Streams
 from onebell.api.talks import Talks, TalksApi
 from onebell.api.timelines import TimelinesApi
 from onebell.api.tokens import TokensApi
+from onebell.api.uploads import UploadsApi
 from onebell.core.carriage import Carriers
 from onebell.core.context import Context
 from onebell.core.presence import Presence
@@ -69,6 +70,7 @@ class NativeApi:
             *FeedsApi(context, all_replies).operations(),
             *InboxApi(context, self.hub, encoder, self._takings, talks).operations(),
             *TalksApi(context, talks).operations(),
+            *UploadsApi(context, files.url).operations(),
             *self._streams.operations(),
             *MessagesApi(context).operations(),
             *TimelinesApi(context).operations(),

@@ -13,6 +13,7 @@ from onebell.api.errors import ApiError, explained, forbidden
 from onebell.api.operations import Call, Caller, Operation, Route
 from onebell.errors import OnebellError
 from onebell.http.exchange import Answer, Request, StreamAnswer, json_answer
+from onebell.http.uploads import Streamed
 
 log = structlog.get_logger()
 
@@ -39,7 +40,8 @@ class Guard:
             except OnebellError as error:
                 return explained(error).answer()
 
-        return Route((operation.method,), operation.pattern, handle)
+        handler = Streamed(handle) if operation.upload else handle
+        return Route((operation.method,), operation.pattern, handler)
 
     async def _answer(
         self,

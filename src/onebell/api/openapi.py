@@ -59,6 +59,10 @@ def _operation(operation: Operation, by_type: dict[int, Any]) -> dict[str, Any]:
     }
     if operation.body is not None:
         described["requestBody"] = {"required": True, "content": _json(by_type[id(operation.body)])}
+    if operation.upload:
+        field = {"type": "string", "format": "binary"}
+        form = {"type": "object", "required": [operation.upload], "properties": {operation.upload: field}}
+        described["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
     return described
 
 
@@ -109,6 +113,8 @@ def _errors(operation: Operation) -> list[str]:
         codes.append("not_found")
     if operation.body is not None:
         codes += ["bad_request", "too_large", "invalid"]
+    if operation.upload:
+        codes += ["bad_request", "too_large", "too_many"]
     if operation.parameters:
         codes.append("invalid")
     if operation.path == "/login":

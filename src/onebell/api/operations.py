@@ -102,6 +102,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     answer: Any = None  # the type of the JSON answer; None = no body
     status: int = 200
     parameters: tuple[Parameter, ...] = ()
+    upload: str = ""  # the body is a form, read as it comes, whose file is this part
     takes_ticket: bool = False  # ?ticket= is good here, once
 
     @property

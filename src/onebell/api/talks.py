@@ -143,7 +143,7 @@ class TalksApi:
         """Write in a conversation."""
         body: NewReply = call.body
         caller = call.who
-        _may_write(caller)
+        may_write(caller)
         line, replies = await self._talks.line(caller, call.path[0])
         draft = await self._draft(call, line, body)
         try:
@@ -188,7 +188,7 @@ class TalksApi:
     async def recall(self, call: Call) -> None:
         """Take an own message back."""
         caller = call.who
-        _may_write(caller)
+        may_write(caller)
         page = await self._context.store.inbox.one(caller.space, mailbox_of(caller), number_in(call.path[0], "entry"))
         if page is None:
             raise NotFound("there is no such entry")
@@ -204,7 +204,7 @@ class TalksApi:
         await replies.recall(line, Sent(message=row.message, public_id=row.public_id))
 
 
-def _may_write(caller: Caller) -> None:
+def may_write(caller: Caller) -> None:
     """Raises ``ApiError``: forbidden, for a token that is made for reading only."""
     if not caller.session and not caller.may(Right.SEND):
         raise forbidden("a token with the scope read writes nothing")

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import pytest
 from tests.msync_client import Client, body_of, connected, signal, texts, token_of
 from tests.running import ALICE, BOB, RunningServer
@@ -164,3 +165,28 @@ async def test_presence_is_of_either_kind(server: RunningServer, page: Page) -> 
     async with client_of(server, "bob"):
         assert (await page.call("GET", "/inbox/presence?uids=bob"))[1] == {"bob": True}
         assert (await page.open("bob"))["peer"]["online"]
+
+
+async def test_a_file_of_the_page_is_loaded_by_the_sdk(server: RunningServer, page: Page) -> None:
+    """It is a picture under the app's paths that opens with its secret only, is sent once, and shows in the page."""
+    form = aiohttp.FormData()
+    form.add_field("file", b"\x89PNG\r\n\x1a\n...", filename="a.png", content_type="image/png")
+    headers = {"Authorization": f"Bearer {page.token}"}
+    async with server.session.post(f"{server.url}/api/v1/files", data=form, headers=headers) as answer:
+        assert answer.status == 201
+        file = await answer.json()
+    async with client_of(server, "bob") as bob:
+        await page.write(file=file["id"])
+        (got,) = await bob.news()
+    content = body_of(got).contents[0]
+    assert (content.type, content.display_name) == (MessageBody.Content.IMAGE, "a.png")
+    async with server.session.get(content.remote_path) as answer:
+        assert answer.status == 401
+    async with server.session.get(f"{content.remote_path}?share-secret={content.secret_key}") as answer:
+        assert (answer.status, await answer.read()) == (200, b"\x89PNG\r\n\x1a\n...")
+    status, body = await page.call("POST", f"/inbox/feeds/{page.feed}/messages", {"file": file["id"]})
+    assert (status, body["error"]["field"]) == (422, "file")
+    (item,) = await page.items()
+    assert (item["kind_of"], item["images"], item["attachments"][0]["type"]) == ("image", [file["url"]], "image/png")
+    async with server.session.get(server.url + file["url"]) as answer:
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "image/png")

@@ -16,6 +16,29 @@ export interface Feed extends FeedRef {
   entries: number;
   unread: number;
   last_seq: number;
+  can_write: boolean;
+  /** The other person of a direct feed. */
+  peer: Peer | null;
+}
+
+export interface Peer {
+  uid: string;
+  name: string;
+  online: boolean;
+}
+
+export interface Place {
+  lat: number;
+  lng: number;
+  address: string;
+}
+
+/** What a person writes: exactly one of these. */
+export interface Draft {
+  text?: string;
+  file?: string;
+  duration_s?: number;
+  location?: Place;
 }
 
 export interface Attachment {
@@ -56,6 +79,14 @@ export interface Entry {
   created_at: string;
   read_at: string | null;
   recalled_at: string | null;
+  kind_of: "text" | "image" | "voice" | "video" | "file" | "location" | "custom" | "command" | "message";
+  location: Place | null;
+  duration_s: number | null;
+  custom: { event: string; exts: Record<string, string> } | null;
+  /** When it reached the other side of a conversation, and was seen there. */
+  delivered_at: string | null;
+  seen_at: string | null;
+  edited_at: string | null;
 }
 
 export interface Removed {
@@ -98,14 +129,18 @@ export class ApiError extends Error {
   }
 }
 
-async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+async function request<T>(method: string, path: string, body?: unknown, once?: string): Promise<T> {
   let response: Response;
   let text: string;
   try {
     response = await fetch(`/api/v1${path}`, {
       method,
       credentials: "same-origin",
-      ...(body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+      headers: {
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(once === undefined ? {} : { "idempotency-key": once }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     text = await response.text();
   } catch (cause) {
@@ -124,6 +159,24 @@ function parseError(text: string): { code: string; message: string } {
   } catch {
     return { code: "unreadable", message: text.slice(0, 200) };
   }
+}
+
+/** Upload one file; `progress` gets the share that is sent. Only XMLHttpRequest tells how far a body is. */
+function upload(file: File, progress: (share: number) => void): Promise<{ id: string }> {
+  const form = new FormData();
+  form.append("file", file, file.name);
+  return new Promise((resolve, reject) => {
+    const call = new XMLHttpRequest();
+    call.open("POST", "/api/v1/files");
+    call.upload.onprogress = (event) => progress(event.lengthComputable ? event.loaded / event.total : 0);
+    call.onerror = () => reject(new ApiError(0, "unreachable", "the upload was cut"));
+    call.onload = () => {
+      if (call.status === 201) return resolve(JSON.parse(call.responseText) as { id: string });
+      const error = parseError(call.responseText);
+      reject(new ApiError(call.status, error.code, error.message));
+    };
+    call.send(form);
+  });
 }
 
 const PAGE_ITEMS = 50;
@@ -145,4 +198,11 @@ export const api = {
   read: (seq: number) => request<void>("POST", `/inbox/${seq}/read`),
   readUpTo: (seq: number) => request<void>("POST", "/inbox/read", { up_to: seq }),
   remove: (seq: number) => request<void>("DELETE", `/inbox/${seq}`),
+  upload,
+  converse: (uid: string) => request<{ feed: Feed }>("POST", "/inbox/conversations", { uid }),
+  /** `once` makes a repeat the same message. */
+  write: (feed: string, draft: Draft, once: string) =>
+    request<{ message_id: string; seq: number }>("POST", `/inbox/feeds/${feed}/messages`, draft, once),
+  recall: (seq: number) => request<void>("POST", `/inbox/${seq}/recall`),
+  presence: (uids: string[]) => request<Record<string, boolean>>("GET", `/inbox/presence?uids=${encodeURIComponent(uids.join(","))}`),
 };

@@ -3,10 +3,13 @@ import { computed, reactive, ref, shallowRef } from "vue";
 import { api, type Entry, type Feed, type Item, type Page } from "./api";
 import { Entries, holds, isUnread } from "./entries";
 import { InboxStream } from "./stream";
+import { Talk } from "./talk";
 
 const FEEDS_SOON_MS = 50;
 const FEEDS_EVERY_MS = 1000;
 const PARALLEL_READS = 6;
+const PRESENCE_EVERY_MS = 20_000;
+const MOST_PEOPLE = 100;
 
 /** A feed, a search, or both: from `floor` on, everything in it was loaded. */
 interface View {
@@ -22,16 +25,26 @@ export interface Listener {
 
 export class Inbox {
   readonly entries = new Entries();
-  readonly feeds = ref<Feed[]>([]);
+  /** Conversations that began here and have no entry yet come first. */
+  readonly feeds = computed(() => {
+    const known = new Set(this.counted.value.map((feed) => feed.id));
+    return [...this.begun.value.filter((feed) => !known.has(feed.id)), ...this.counted.value];
+  });
+  private readonly counted = ref<Feed[]>([]);
+  private readonly begun = ref<Feed[]>([]);
+  /** Moves when what was loaded is forgotten. */
+  readonly epoch = ref(0);
   readonly feed = ref("");
   readonly query = ref("");
   readonly loading = ref(false);
   readonly failed = ref(false);
   readonly stream = shallowRef<InboxStream | null>(null);
   private readonly views = reactive(new Map<string, View>());
+  private readonly talks = new Map<string, Talk>();
   private rev = 0;
   private feedsDue: number | undefined;
   private feedsAt = 0;
+  private asking: number | undefined;
 
   readonly view = computed(() => this.views.get(this.viewKey()));
   readonly shown = computed(() => {
@@ -58,10 +71,12 @@ export class Inbox {
     });
     this.stream.value = stream;
     stream.open();
+    this.asking = window.setInterval(() => void this.askPresence(), PRESENCE_EVERY_MS);
   }
 
   close(): void {
     window.clearTimeout(this.feedsDue);
+    window.clearInterval(this.asking);
     this.stream.value?.close();
   }
 
@@ -106,6 +121,33 @@ export class Inbox {
     await api.read(entry.seq);
   }
 
+  /** The conversation of a direct feed; it keeps what is being written while another one is looked at. */
+  talk(feed: string): Talk {
+    const known = this.talks.get(feed) ?? new Talk(feed, this);
+    this.talks.set(feed, known);
+    return known;
+  }
+
+  /** The conversation with a person, made at first use → its feed. */
+  async converse(uid: string): Promise<string> {
+    const { feed } = await api.converse(uid);
+    this.begun.value = [feed, ...this.begun.value.filter((one) => one.id !== feed.id)];
+    return feed.id;
+  }
+
+  /** A conversation was seen up to an entry. The marker is the mailbox's: it moves where nothing else waits below it. */
+  async markSeen(feed: string, upTo: number): Promise<void> {
+    const waiting = this.entries.newestFirst.value.filter((entry) => entry.seq <= upTo && isUnread(entry));
+    const here = waiting.filter((entry) => entry.feed.id === feed);
+    if (here.length === 0) return;
+    const isAlone = here.length === waiting.length && this.feeds.value.every((one) => one.id === feed || one.unread === 0);
+    if (!isAlone) return this.markEach(here);
+    this.entries.markUpTo(upTo, new Date().toISOString());
+    this.count(feed, -here.length);
+    await api.readUpTo(upTo);
+    this.feedsLater();
+  }
+
   async markAllRead(): Promise<void> {
     if (this.feed.value === "") {
       const newest = this.entries.newest;
@@ -127,7 +169,10 @@ export class Inbox {
     while (this.view.value?.atEnd === false && this.shown.value.filter(isUnread).length < this.unreadHere.value) {
       if ((await this.more()) === null) break;
     }
-    const unread = this.entries.newestFirst.value.filter((entry) => entry.feed.id === feed && isUnread(entry));
+    await this.markEach(this.entries.newestFirst.value.filter((entry) => entry.feed.id === feed && isUnread(entry)));
+  }
+
+  private async markEach(unread: Entry[]): Promise<void> {
     for (let next = 0; next < unread.length; next += PARALLEL_READS) {
       await Promise.all(unread.slice(next, next + PARALLEL_READS).map((entry) => this.markRead(entry)));
     }
@@ -168,6 +213,8 @@ export class Inbox {
     this.rev = rev;
     this.entries.clear();
     this.views.clear();
+    this.talks.forEach((talk) => talk.forget());
+    this.epoch.value += 1;
     // A failure is shown in the list.
     this.more().catch(() => undefined);
     this.feedsLater();
@@ -175,7 +222,7 @@ export class Inbox {
 
   /** A count changes on the page at once; the server's own follows. */
   private count(feed: string, change: number): void {
-    this.feeds.value = this.feeds.value.map((one) =>
+    this.counted.value = this.counted.value.map((one) =>
       one.id === feed ? { ...one, unread: Math.max(0, one.unread + change) } : one,
     );
   }
@@ -192,7 +239,20 @@ export class Inbox {
 
   private async loadFeeds(): Promise<void> {
     this.feedsAt = Date.now();
-    this.feeds.value = (await api.feeds()).items;
+    this.counted.value = (await api.feeds()).items;
+  }
+
+  /** Who of the people in the list is there; the stream does not tell. */
+  private async askPresence(): Promise<void> {
+    const people = this.feeds.value.flatMap((feed) => feed.peer?.uid ?? []).slice(0, MOST_PEOPLE);
+    if (document.visibilityState !== "visible" || people.length === 0) return;
+    // The next round asks again.
+    const online = await api.presence(people).catch(() => null);
+    if (online === null) return;
+    const told = (feed: Feed): Feed =>
+      feed.peer === null ? feed : { ...feed, peer: { ...feed.peer, online: online[feed.peer.uid] ?? feed.peer.online } };
+    this.counted.value = this.counted.value.map(told);
+    this.begun.value = this.begun.value.map(told);
   }
 }
 

@@ -1,6 +1,7 @@
 // What feeds and senders are called on the page. Keys and codes are for machines: people see a name or the service's.
 import type { Entry, Feed, FeedRef } from "./api";
 import { i18n } from "./preferences";
+import { clockTime } from "./time";
 
 const DIALECTS = ["pushplus", "wecom", "pushgo", "ums", "easemob", "native"];
 
@@ -8,7 +9,8 @@ export function dialectName(dialect: string): string {
   return DIALECTS.includes(dialect) ? i18n.global.t(`dialects.${dialect}`) : dialect;
 }
 
-export function feedName(feed: FeedRef, dialect: string): string {
+export function feedName(feed: FeedRef | Feed, dialect: string): string {
+  if ("peer" in feed && feed.peer !== null) return feed.peer.name || feed.peer.uid;
   if (feed.name && feed.name !== feed.code) return feed.name;
   return dialectName(dialect);
 }
@@ -30,6 +32,23 @@ export function ownTitle(entry: Entry): string {
   const title = entry.title.trim();
   const isSaidElsewhere = title === entry.sender.name || oneLine(entry.text).startsWith(title);
   return isSaidElsewhere ? "" : title;
+}
+
+/** What a message is, where only a line has room: a picture or a place has no words of its own. */
+export function gist(entry: Entry): string {
+  const { t } = i18n.global;
+  if (entry.recalled_at !== null) return t("recalled");
+  if (entry.kind_of === "text" || entry.kind_of === "message") return oneLine(entry.text || entry.title);
+  const more = {
+    image: "",
+    voice: entry.duration_s === null ? "" : clockTime(entry.duration_s),
+    video: entry.duration_s === null ? "" : clockTime(entry.duration_s),
+    file: entry.attachments[0]?.name ?? "",
+    location: entry.location?.address ?? "",
+    custom: entry.custom?.event ?? "",
+    command: "",
+  }[entry.kind_of];
+  return `[${t(`kinds.${entry.kind_of}`)}] ${more}`.trim();
 }
 
 export function oneLine(text: string): string {

@@ -1,32 +1,47 @@
-// The open entry as part of the address, so that the phone's back key closes it and a link or notification opens it.
+// What is open as part of the address, so that the phone's back key closes it and a link or notification opens it:
+// `#m12` an entry, `#c7` the conversation of a feed.
 import { ref } from "vue";
 
-const HASH = /^#m(\d+)$/;
+const HASH = /^#([mc])(\d+)$/;
 
-function read(): number | null {
-  const found = HASH.exec(location.hash);
-  return found?.[1] === undefined ? null : Number(found[1]);
-}
-
-export const openSeq = ref<number | null>(read());
+export const openSeq = ref<number | null>(null);
+/** The feed whose conversation is open. */
+export const openFeed = ref<string | null>(null);
 let isOurs = false;
 
+function read(): void {
+  const [, kind, number] = HASH.exec(location.hash) ?? [];
+  openSeq.value = kind === "m" ? Number(number) : null;
+  openFeed.value = kind === "c" && number !== undefined ? number : null;
+}
+
+const isOpen = (): boolean => openSeq.value !== null || openFeed.value !== null;
+
+function go(hash: string): void {
+  if (!isOpen()) {
+    history.pushState(null, "", hash);
+    isOurs = true;
+  } else history.replaceState(null, "", hash);
+  read();
+}
+
+read();
 window.addEventListener("popstate", () => {
-  openSeq.value = read();
-  if (openSeq.value === null) isOurs = false;
+  read();
+  if (!isOpen()) isOurs = false;
 });
 
 export function openAt(seq: number): void {
-  if (openSeq.value === null) {
-    history.pushState(null, "", `#m${seq}`);
-    isOurs = true;
-  } else history.replaceState(null, "", `#m${seq}`);
-  openSeq.value = seq;
+  go(`#m${seq}`);
+}
+
+export function openTalk(feed: string): void {
+  go(`#c${feed}`);
 }
 
 export function closeOpen(): void {
-  if (openSeq.value === null) return;
-  openSeq.value = null;
+  if (!isOpen()) return;
+  openSeq.value = openFeed.value = null;
   if (isOurs) history.back();
   else history.replaceState(null, "", location.pathname);
   isOurs = false;

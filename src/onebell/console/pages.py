@@ -28,7 +28,7 @@ TYPES = {
 # and pictures come over https (RELIABILITY §2.2, HTML).
 CSP = (
     b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob: https:; "
-    b"font-src 'self' data:; connect-src 'self'; manifest-src 'self'; worker-src 'self'; media-src 'self' https:; "
+    b"font-src 'self' data:; connect-src 'self'; manifest-src 'self'; worker-src 'self'; media-src 'self' blob: https:; "
     b"frame-src 'self' blob: data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 )
 SECURITY: Mapping[bytes, bytes] = {
@@ -37,7 +37,7 @@ SECURITY: Mapping[bytes, bytes] = {
     b"referrer-policy": b"same-origin",
     b"x-frame-options": b"DENY",
     b"cross-origin-opener-policy": b"same-origin",
-    b"permissions-policy": b"camera=(), microphone=(), geolocation=()",
+    b"permissions-policy": b"camera=(), microphone=(), geolocation=(self)",
 }
 _FOREVER = b"public, max-age=31536000, immutable"
 _HOUR = b"public, max-age=3600"

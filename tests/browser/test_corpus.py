@@ -37,9 +37,10 @@ _WALK = """async total => {
         document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'j', bubbles: true}));
         await new Promise(done => setTimeout(done));
         if (frame()) await loaded;
-        const article = document.querySelector('article');
+        const article = document.querySelector('article, section.talk ol');
         if (article === null) continue;
-        visited.add(article.dataset.seq);
+        const open = article.matches('article') ? [article] : article.querySelectorAll('li.line');
+        for (const one of open) visited.add(one.dataset.seq);
         const escaped = article.querySelectorAll('script, style, object, embed, form, input, base, meta, link, video');
         const web = /^(https?:\\/\\/|\\/f\\/)/;
         const led = [...article.querySelectorAll('a')].filter(a => !web.test(a.getAttribute('href')));
@@ -79,7 +80,7 @@ async def watched(desk: Desk, **options: Any) -> tuple[BrowserContext, Watch]:
 
 
 async def walk(desk: Desk, total: int) -> tuple[Watch, dict[str, Any], Page]:
-    """Open every message of alice in the reader."""
+    """Open every message of alice, in the reader or as a conversation."""
     await desk.post("/api/v1/inbox/read", {"up_to": 1 << 40}, headers=await desk.bearer(ALICE))
     context, watch = await watched(desk)
     inbox = await desk.inbox(context=context)

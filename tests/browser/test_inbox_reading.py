@@ -132,8 +132,8 @@ async def test_a_message_without_a_title_says_its_text_once(desk: Desk) -> None:
     assert (await inbox.row("only these words").text_content() or "").count("only these words") == 1
     assert (await inbox.reader.text_content() or "").count("only these words") == 0
     await expect(inbox.frame.get_by_text("only these words and a few more of them")).to_be_visible()
-    await inbox.open("hello from carol")
-    await expect(inbox.reader.get_by_role("heading", level=1)).to_have_text("Carol")
+    await inbox.row("hello from carol").click()
+    await expect(inbox.page.locator("section.talk").get_by_role("heading", level=1)).to_have_text("Carol")
 
 
 async def test_actions_with_an_address_are_links(desk: Desk) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from playwright.async_api import Locator, Route, expect
 from tests.browser.desk import PHONE, SOON_MS, Desk, Inbox
+from tests.browser.watch import Watch
 from tests.running import ALICE, BOB
 
 A_SECOND = 1.0
@@ -57,15 +58,30 @@ async def talk_with(inbox: Inbox, uid: str) -> TalkPage:
     return talk
 
 
-async def easemob(desk: Desk, kind: str, sender: str = "bob", **body: Any) -> None:
-    """A message of the app to alice, in somebody's name."""
-    message = {"from": sender, "to": ["alice"], "type": kind, "body": body}
-    token = await desk.easemob_token()
-    await desk.post("/acme/demo/messages/users", message, headers={"Authorization": f"Bearer {token}"})
+class Bob:
+    """Writes to alice by the REST API of the app."""
+
+    def __init__(self, desk: Desk, token: str) -> None:
+        self.desk = desk
+        self.headers = {"Authorization": f"Bearer {token}"}
+
+    async def sends(self, kind: str, **body: Any) -> None:
+        """A message of any type."""
+        message = {"from": "bob", "to": ["alice"], "type": kind, "body": body}
+        await self.desk.post("/acme/demo/messages/users", message, headers=self.headers)
+
+    async def says(self, text: str) -> None:
+        """A text."""
+        await self.sends("txt", msg=text)
+
+
+async def rest(desk: Desk) -> Bob:
+    """Bob, without a page."""
+    return Bob(desk, await desk.easemob_token())
 
 
 async def test_two_people_talk(desk: Desk) -> None:
-    """Begun by name; each sees the other's words within a second, then that they were seen; one takes a message back."""
+    """Begun by name; each sees the other's words within a second, then that they were seen; one is taken back."""
     desk_page = await desk.inbox(ALICE)
     await desk_page.page.get_by_role("button", name="New conversation").click()
     await desk_page.page.get_by_label("The user name of the person").fill("nobody")
@@ -106,8 +122,6 @@ async def test_two_people_talk(desk: Desk) -> None:
         took.append(time.monotonic() - began)
     assert min(took) < A_SECOND
     await bob.marked("answer 2", "seen")
-    await phone.page.screenshot(path="/tmp/phone.png")
-    await alice.page.screenshot(path="/tmp/desk.png")
 
     await alice.choose("Hello Bob", "Recall")
     await expect(alice.lines.first).to_have_text("You recalled a message.", timeout=SOON_MS)
@@ -119,22 +133,40 @@ async def test_two_people_talk(desk: Desk) -> None:
 
 async def test_every_kind_is_shown_as_what_it_is(desk: Desk) -> None:
     """Pictures, recordings, films, files, places and custom messages; nothing foreign is loaded by itself."""
-    page = (await desk.inbox()).page
-    await easemob(desk, "txt", msg="<b>no html</b>")
-    await easemob(desk, "loc", lat="31.2304", lng="121.4737", addr="The Bund, Shanghai")
-    await easemob(desk, "custom", customEvent="order", customExts={"number": "42", "state": "paid"})
-    await easemob(desk, "cmd", action="typing")
-    await easemob(
-        desk, "img", filename="sea.png", secret="", url="https://files.invalid/sea.png", size={"width": 9, "height": 9}
+    page, bob = (await desk.inbox()).page, await rest(desk)
+    await bob.says("<b>no html</b>")
+    await bob.sends("loc", lat="31.2304", lng="121.4737", addr="The Bund, Shanghai")
+    await bob.sends("custom", customEvent="order", customExts={"number": "42", "state": "paid"})
+    await bob.sends("cmd", action="typing")
+    await bob.sends(
+        "img", filename="sea.png", secret="", url="https://files.invalid/sea.png", size={"width": 9, "height": 9}
     )
-    await easemob(desk, "audio", filename="hi.amr", length=65, secret="", url="https://files.invalid/hi.amr")
-    await easemob(desk, "file", filename="plan.pdf", secret="", url="https://files.invalid/plan.pdf")
+    await bob.sends("audio", filename="hi.amr", length=65, secret="", url="https://files.invalid/hi.amr")
+    await bob.sends("file", filename="plan.pdf", secret="", url="https://files.invalid/plan.pdf")
+    await expect(page.locator("li.item .text")).to_have_text(
+        [
+            "[File] plan.pdf", "[Voice] 1:05", "[Picture]", "[Custom] order", "[Place] The Bund, Shanghai",
+            "<b>no html</b>",
+        ],
+        timeout=SOON_MS,
+    )  # fmt: skip
+    watch = await Watch.over(page.context, desk.server.url)
     await page.locator("nav").get_by_role("button", name="Bob").click()
     talk = TalkPage(Inbox(page))
     await expect(talk.lines).to_have_count(6, timeout=SOON_MS)
-    await page.screenshot(path="/tmp/kinds.png")
-    print(await page.locator("li.item .text").all_text_contents())
-    print(await talk.lines.all_inner_texts())
+    await expect(talk.line("<b>no html</b>")).to_be_visible()
+    place = talk.line("The Bund, Shanghai").get_by_role("link")
+    await expect(place).to_contain_text("31.23040, 121.47370")
+    await expect(place).to_have_attribute("rel", "noopener noreferrer")
+    await expect(place).to_have_attribute("target", "_blank")
+    await expect(talk.line("order").locator("dl > div")).to_have_text(["number42", "statepaid"])
+    await expect(talk.line("plan.pdf").get_by_role("link")).to_have_attribute("href", "https://files.invalid/plan.pdf")
+    await expect(talk.lines.locator("img, audio, video")).to_have_count(0)
+    assert watch.seen == {}
+
+    await talk.talk.get_by_role("button", name="Picture · Load").click()
+    await expect(talk.line("sea.png").get_by_role("link")).to_be_visible(timeout=SOON_MS)
+    assert watch.foreign == ["https://files.invalid/sea.png"]
 
 
 async def test_pages_agree_and_a_lost_connection_loses_and_doubles_nothing(desk: Desk) -> None:
@@ -142,6 +174,7 @@ async def test_pages_agree_and_a_lost_connection_loses_and_doubles_nothing(desk:
     second page of the same person shows the same."""
     one = await talk_with(await desk.inbox(), "bob")
     other = await talk_with(await desk.inbox(), "bob")
+    bob = await rest(desk)
     await one.write("before")
     await other.says(["before"])
 
@@ -151,7 +184,7 @@ async def test_pages_agree_and_a_lost_connection_loses_and_doubles_nothing(desk:
     await expect(one.talk.get_by_role("alert")).to_contain_text("No connection", timeout=SOON_MS)
     await other.write("from the other page")
     for number in range(3):
-        await easemob(desk, "txt", msg=f"meanwhile {number}")
+        await bob.says(f"meanwhile {number}")
     meanwhile = [f"meanwhile {number}" for number in range(3)]
     await other.says(["before", "from the other page", *meanwhile])
     await one.page.context.set_offline(False)
@@ -188,8 +221,9 @@ async def test_an_answer_that_is_lost_is_no_second_message(desk: Desk) -> None:
 
 async def test_older_messages_come_when_scrolled_up(desk: Desk) -> None:
     """The newest is in view first; above it older ones load and the view stays; what arrives does not pull it down."""
+    bob = await rest(desk)
     for number in range(120):
-        await easemob(desk, "txt", msg=f"number {number:03d}")
+        await bob.says(f"number {number:03d}")
     inbox = await desk.inbox(**PHONE)
     await expect(inbox.page).to_have_title("(120) onebell", timeout=SOON_MS)
     await inbox.page.get_by_role("button", name="Open menu").click()
@@ -203,7 +237,7 @@ async def test_older_messages_come_when_scrolled_up(desk: Desk) -> None:
     at = (await watched.bounding_box() or {})["y"]
     await expect(talk.line("number 020")).to_have_count(1, timeout=SOON_MS)
     assert abs((await watched.bounding_box() or {})["y"] - at) < 2
-    await easemob(desk, "txt", msg="while reading above")
+    await bob.says("while reading above")
     await expect(talk.talk.get_by_role("button", name="To the newest message")).to_contain_text(
         "1 new message", timeout=SOON_MS
     )
@@ -219,8 +253,8 @@ async def test_older_messages_come_when_scrolled_up(desk: Desk) -> None:
 async def test_nothing_is_written_where_nobody_takes_it(desk: Desk) -> None:
     """Somebody who has blocked the writer: the message fails in words, and there is no place to write any more."""
     talk = await talk_with(await desk.inbox(), "bob")
-    headers = {"Authorization": f"Bearer {await desk.easemob_token()}"}
-    await desk.post("/acme/demo/users/bob/blocks/users", {"usernames": ["alice"]}, headers=headers)
+    bob = await rest(desk)
+    await desk.post("/acme/demo/users/bob/blocks/users", {"usernames": ["alice"]}, headers=bob.headers)
     await talk.write("hello?")
     await expect(talk.talk.get_by_role("alert")).to_contain_text("does not take messages", timeout=SOON_MS)
     await expect(talk.talk.get_by_role("status")).to_have_text("Bob does not take messages from you.")

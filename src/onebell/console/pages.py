@@ -29,7 +29,8 @@ TYPES = {
 CSP = (
     b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob: https:; "
     b"font-src 'self' data:; connect-src 'self'; manifest-src 'self'; worker-src 'self'; "
-    b"media-src 'self' blob: https:; frame-src 'self' blob: data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    b"media-src 'self' blob: https:; frame-src 'self' blob: data:; "
+    b"base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 )
 SECURITY: Mapping[bytes, bytes] = {
     b"content-security-policy": CSP,

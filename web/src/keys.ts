@@ -8,6 +8,7 @@ export interface Keys {
 }
 
 function isTaken(event: KeyboardEvent): boolean {
+  if (document.querySelector("[role=dialog][aria-modal=true]") !== null) return true;
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return true;
   const at = event.target;
   return at instanceof Element && at.closest("input, textarea, select, [contenteditable], [role=dialog], [role=menu]") !== null;
@@ -30,6 +31,7 @@ export function useKeys(keys: Keys): void {
     action();
   }
 
-  onMounted(() => window.addEventListener("keydown", onKey));
-  onUnmounted(() => window.removeEventListener("keydown", onKey));
+  // Before the dialog that the same key closes is gone.
+  onMounted(() => window.addEventListener("keydown", onKey, true));
+  onUnmounted(() => window.removeEventListener("keydown", onKey, true));
 }

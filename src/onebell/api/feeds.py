@@ -113,6 +113,7 @@ class FeedsApi:
 
     async def presence(self, call: Call) -> Answer:
         """Who is online."""
+        mailbox_of(call.who)
         uids = [uid for uid in (call.request.query_value("uids") or "").split(",") if uid]
         if len(uids) > UIDS:
             raise invalid("uids", f"at most {UIDS} uids")

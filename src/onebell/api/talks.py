@@ -63,10 +63,11 @@ class Talks:
             NotFound: he has no such feed.
             NotWritable: it is no conversation.
         """
+        me = mailbox_of(caller)
         feed = await self._context.lookups.feed(caller.space, number_in(which, "feed"))
         if feed is None:
             raise NotFound("there is no such feed")
-        line = line_of(feed, mailbox_of(caller))
+        line = line_of(feed, me)
         if line is None and not await self._is_his(caller, feed):
             raise NotFound("there is no such feed")
         replies = self._replies.get(feed.dialect)

@@ -137,7 +137,7 @@ async def test_what_was_in_flight_at_a_kill_is_delivered(tmp_path: Path) -> None
             await server.kill()
         gate.let_go()
         async with running(Settings(data=str(tmp_path / "data"), port=0, workers=WORKERS), Later()):
-            await until(lambda: len(gate.letters()) == MESSAGES and len(gate.calls()) == MESSAGES, 60)
+            await until(lambda: len(gate.letters()) == MESSAGES and len(gate.calls()) == MESSAGES, 150)
 
     check(gate.calls(), titles, "kill -9, webhook")
     check(gate.letters(), titles, "kill -9, mail")
@@ -159,7 +159,7 @@ async def test_a_frozen_node_is_taken_over(tmp_path: Path, cluster: Cluster) -> 
             (tmp_path / "b" / "server.key").write_bytes((tmp_path / "a" / "server.key").read_bytes())
             settings = Settings(data=str(tmp_path / "b"), port=0, database_url=database, poll_s=0.5, workers=WORKERS)
             async with running(settings, Later()) as second:
-                await until(lambda: len(gate.letters()) == MESSAGES and len(gate.calls()) == MESSAGES, 60)
+                await until(lambda: len(gate.letters()) == MESSAGES and len(gate.calls()) == MESSAGES, 150)
                 frozen.signal(signal.SIGCONT)
                 assert await frozen.stop() == 0
                 states = await delivery_states(second.url)

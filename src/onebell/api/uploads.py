@@ -14,6 +14,7 @@ from onebell.core.sanitize import one_line
 from onebell.errors import InvalidInput
 from onebell.http.exchange import BodyTooLarge
 from onebell.http.multipart import NotMultipart, Part, form_parts
+from onebell.http.uploads import counted
 
 FILE_BYTES = 10 * 1024 * 1024
 FORM_BYTES = FILE_BYTES + 64 * 1024
@@ -67,7 +68,7 @@ class UploadsApi:
             raise ApiError("too_many", "too many files within a minute", retry_after_s=60)
         assert call.request.stream is not None, "this operation is streamed"
         try:
-            parts = form_parts(call.request.text_header(b"content-type"), _counted(call.request.stream))
+            parts = form_parts(call.request.text_header(b"content-type"), counted(call.request.stream, FORM_BYTES))
             part = await _file_of(parts)
             name = one_line((part.filename or "").replace("\0", ""))[:NAME_CHARACTERS]
             pieces = _all(part, parts)
@@ -100,12 +101,3 @@ async def _all(file: Part, parts: AsyncIterator[Part]) -> AsyncIterator[bytes]:
 def _type(part: Part) -> str:
     kind = part.type.partition(";")[0].strip().lower()
     return kind if _TYPE.fullmatch(kind) else ""
-
-
-async def _counted(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    size = 0
-    async for piece in stream:
-        size += len(piece)
-        if size > FORM_BYTES:
-            raise BodyTooLarge
-        yield piece

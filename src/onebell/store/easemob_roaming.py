@@ -7,20 +7,11 @@ import sqlalchemy as sa
 from onebell.core.conversations import Channel, Queued, Roam
 from onebell.core.model import FeedKind, Keep, Shown
 from onebell.store.inbox import AnyRow
+from onebell.store.queues import QUEUED, WITH_MESSAGE, queued
 from onebell.store.schema import clearing, entry, feed, mailbox, message
 from onebell.store.upserts import insert_or_update
 
-_with_message = entry.join(message, sa.and_(message.c.space_id == entry.c.space_id, message.c.id == entry.c.message_id))
 _of_feed = sa.and_(feed.c.space_id == entry.c.space_id, feed.c.id == entry.c.feed_id)
-_COLUMNS = (
-    entry.c.seq,
-    entry.c.public_id,
-    entry.c.direction,
-    entry.c.created_at,
-    message.c.sender_name,
-    message.c.parts,
-    message.c.extra,
-)
 
 
 def page(connection: sa.Connection, asked: Roam) -> list[Queued]:
@@ -29,8 +20,8 @@ def page(connection: sa.Connection, asked: Roam) -> list[Queued]:
     What the other side got is what its mailbox holds: a sender keeps no copy of what the server sent for him.
     """
     floor = _cleared_up_to(connection, asked.space, asked.me, asked.feed)
-    mine = [_queued(row, is_copy=False) for row in _rows(connection, asked, asked.me, floor, entry.c.deleted_at == 0)]
-    his = [_queued(row, is_copy=True) for row in _rows(connection, asked, asked.peer, floor, sa.true())]
+    mine = [queued(row, is_copy=False) for row in _rows(connection, asked, asked.me, floor, entry.c.deleted_at == 0)]
+    his = [queued(row, is_copy=True) for row in _rows(connection, asked, asked.peer, floor, sa.true())]
     merged = sorted((*mine, *his), key=lambda one: one.public_id, reverse=not asked.is_forward)
     return merged[: asked.limit + 1]
 
@@ -57,20 +48,8 @@ def _rows(
     if asked.until:
         conditions.append(entry.c.created_at <= asked.until)
     order = entry.c.seq if asked.is_forward else entry.c.seq.desc()
-    statement = sa.select(*_COLUMNS).select_from(_with_message).where(*conditions).order_by(order)
+    statement = sa.select(*QUEUED).select_from(WITH_MESSAGE).where(*conditions).order_by(order)
     return connection.execute(statement.limit(asked.limit + 1)).all()
-
-
-def _queued(row: AnyRow, *, is_copy: bool) -> Queued:
-    return Queued(
-        seq=row.seq,
-        public_id=row.public_id,
-        is_copy=is_copy,
-        created_at=row.created_at,
-        sender_name=row.sender_name,
-        parts=row.parts,
-        extra=row.extra,
-    )
 
 
 def channels(connection: sa.Connection, space: int, me: int, realm: str) -> list[Channel]:
@@ -87,20 +66,20 @@ def channels(connection: sa.Connection, space: int, me: int, realm: str) -> list
     # What the server sends for somebody does not enter the list (sheet §1.3).
     newest = (
         sa.select(sa.func.max(entry.c.seq))
-        .select_from(_with_message.join(feed, _of_feed))
+        .select_from(WITH_MESSAGE.join(feed, _of_feed))
         .where(shown, message.c.device_id > 0)
         .group_by(entry.c.feed_id)
     )
     rows = connection.execute(
-        sa.select(*_COLUMNS, entry.c.feed_id)
-        .select_from(_with_message)
+        sa.select(*QUEUED, entry.c.feed_id)
+        .select_from(WITH_MESSAGE)
         .where(entry.c.space_id == space, entry.c.mailbox_id == me, entry.c.seq.in_(newest))
         .order_by(entry.c.seq.desc())
     ).all()
     unread = _unread(connection, space, me, shown)
     hidden = {row.feed_id: row.list_up_to for row in _all_cleared(connection, space, me)}
     return [
-        Channel(feed=row.feed_id, unread=unread.get(row.feed_id, 0), last=_queued(row, is_copy=row.direction == 1))
+        Channel(feed=row.feed_id, unread=unread.get(row.feed_id, 0), last=queued(row, is_copy=row.direction == 1))
         for row in rows
         if row.public_id > hidden.get(row.feed_id, 0)
     ]

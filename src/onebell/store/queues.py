@@ -80,7 +80,17 @@ def _to_device(reader: Reader, now: int) -> sa.ColumnElement[bool]:
     )
 
 
-_with_message = entry.join(message, sa.and_(message.c.space_id == entry.c.space_id, message.c.id == entry.c.message_id))
+WITH_MESSAGE = entry.join(message, sa.and_(message.c.space_id == entry.c.space_id, message.c.id == entry.c.message_id))
+QUEUED = (
+    entry.c.seq,
+    entry.c.public_id,
+    entry.c.direction,
+    entry.c.created_at,
+    message.c.sender_name,
+    message.c.parts,
+    message.c.extra,
+)
+"""What a message in a conversation is made of; from ``WITH_MESSAGE``."""
 
 
 def _in_realm(dialect: str, realm: str) -> sa.ColumnElement[bool]:
@@ -102,7 +112,7 @@ def _waits(conn: Connection, reader: Reader, now: int, *columns: sa.ColumnElemen
     )
     return (
         sa.select(*columns)
-        .select_from(_with_message.join(feed, _of_feed).outerjoin(place, at))
+        .select_from(WITH_MESSAGE.join(feed, _of_feed).outerjoin(place, at))
         .where(
             _to_device(reader, now),
             _in_realm(reader.dialect, reader.realm),
@@ -130,28 +140,21 @@ def pull(conn: Connection, reader: Reader, which: int, after: int | None, limit:
     if after is None:
         after = max(_place(conn, reader, which), _floor(conn, reader, now))
     statement = (
-        sa.select(
-            entry.c.seq,
-            entry.c.public_id,
-            entry.c.direction,
-            entry.c.created_at,
-            message.c.sender_name,
-            message.c.parts,
-            message.c.extra,
-        )
-        .select_from(_with_message)
+        sa.select(*QUEUED)
+        .select_from(WITH_MESSAGE)
         .where(_to_device(reader, now), entry.c.feed_id == which, entry.c.seq > after)
         .order_by(entry.c.seq)
         .limit(limit)
     )
-    return Pulled(after=after, rows=tuple(_queued(row) for row in conn.execute(statement)))
+    return Pulled(after=after, rows=tuple(queued(row, is_copy=row.direction == 1) for row in conn.execute(statement)))
 
 
-def _queued(row: AnyRow) -> Queued:
+def queued(row: AnyRow, *, is_copy: bool) -> Queued:
+    """A row of :data:`QUEUED`."""
     return Queued(
         seq=row.seq,
         public_id=row.public_id,
-        is_copy=row.direction == 1,
+        is_copy=is_copy,
         created_at=row.created_at,
         sender_name=row.sender_name,
         parts=row.parts,
@@ -268,7 +271,7 @@ def find(conn: Connection, space: int, box: int, dialect: str, key: int) -> Foun
     )
     statement = (
         sa.select(*_FOUND)
-        .select_from(_with_message.join(public_id, numbered))
+        .select_from(WITH_MESSAGE.join(public_id, numbered))
         .where(_mine(space, box), entry.c.public_id == key)
         .limit(1)
     )

@@ -151,7 +151,10 @@ async def _send_over(ways: "_Ways", submission: Submission, ids: Sequence[int], 
 
 
 def _for_part(ids: Sequence[int], only: tuple[int, ...]) -> Sequence[int]:
-    return [one for one in ids if one in only] if only else ids
+    if not only:
+        return ids
+    wanted = frozenset(only)
+    return [one for one in ids if one in wanted]
 
 
 def _takes_inbox(carriers: Sequence[str]) -> bool:

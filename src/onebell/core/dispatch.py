@@ -15,7 +15,7 @@ from onebell.core.context import Context
 from onebell.core.directory import CarrierAccount
 from onebell.core.lanes import SLOW_S, Group, Lane, Place, Places, grouped
 from onebell.core.ledger import Ledger
-from onebell.core.outcomes import Outcome, Split, Throttled, Unauthorized
+from onebell.core.outcomes import Outcome, Permanent, Split, Throttled, Unauthorized
 from onebell.core.rendering import RenderedOnce, Renderer
 from onebell.core.sending import DEADLINE_S, Sending
 from onebell.core.verdict import Defect, Judge
@@ -260,7 +260,7 @@ class Dispatcher:
     async def _stored(
         self, account: CarrierAccount, lane: Lane, group: Group, outcomes: Sequence[Outcome | Defect]
     ) -> None:
-        pairs = list(zip(group.jobs, outcomes, strict=True))
+        pairs = [(job, _told(account, outcome)) for job, outcome in zip(group.jobs, outcomes, strict=True)]
         apart = [job for job, outcome in pairs if isinstance(outcome, Split)]
         if len(apart) > 1:
             lane.put_first(Group(group.message, group.part, apart).halves())
@@ -301,6 +301,13 @@ class Dispatcher:
 
 def _any(job: Job) -> bool:
     return True
+
+
+def _told(account: CarrierAccount, outcome: Outcome | Defect) -> Outcome | Defect:
+    """A user's own account stops for nobody: only he can mend it, and his failed message is how he hears of it."""
+    if account.is_foreign and isinstance(outcome, Unauthorized):
+        return Permanent(why=outcome.why)
+    return outcome
 
 
 def _held_back(lane: Lane, pairs: Sequence[tuple[Job, Outcome | Defect]]) -> list[Job]:

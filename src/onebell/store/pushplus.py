@@ -1,5 +1,7 @@
 """What only PushPlus asks of the messages, and its access keys."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from onebell.core.directory import Record
@@ -104,8 +106,10 @@ class PushPlusStore:
             if account is None:
                 is_left = carrier_account.c.code != str(config.data.get("carrier", ""))
                 connection.execute(sa.delete(carrier_account).where(mine, is_left))
-            elif not connection.execute(_changed(vault, mine, account, now_ms)).rowcount:
+            elif (which := connection.scalar(sa.select(carrier_account.c.id).where(mine))) is None:
                 carrier_accounts.insert(connection, vault, space, self._own(old.owner, account), now_ms)
+            else:
+                carrier_accounts.update(connection, space, which, now_ms, **_columns(vault, account))
 
         await self._changes.write(space, work)
 
@@ -172,20 +176,15 @@ def _own_account(space: int, owner: int, code: str) -> sa.ColumnElement[bool]:
     )
 
 
-def _changed(vault: ServerVault, which: sa.ColumnElement[bool], account: AccountDraft, now_ms: int) -> sa.Update:
+def _columns(vault: ServerVault, account: AccountDraft) -> dict[str, Any]:
     plain, hidden = split_secrets(account.fields, account.secret)
-    return (
-        sa.update(carrier_account)
-        .where(which)
-        .values(
-            kind=account.kind,
-            name=account.name,
-            fields=pack(plain),
-            secrets=records.seal_object(vault, hidden),
-            stopped_why="",
-            updated_at=now_ms,
-        )
-    )
+    return {
+        "kind": account.kind,
+        "name": account.name,
+        "fields": pack(plain),
+        "secrets": records.seal_object(vault, hidden),
+        "stopped_why": "",
+    }
 
 
 def _token_of(space: int, owner: int, which: int) -> sa.ColumnElement[bool]:

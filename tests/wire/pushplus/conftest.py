@@ -26,6 +26,9 @@ _OK = {"errcode": 0, "errmsg": "ok"}
 _BROKEN = b"out of order"
 _SAID: dict[str, object] = {
     "/refusing": {"errcode": 40058, "errmsg": "no such thing"},
+    "/banned": {"errcode": 93000, "errmsg": "invalid webhook url"},
+    "/gone": {"code": 400, "message": "failed to get device token"},
+    "/mended/gone": {"code": 200, "message": "success", "timestamp": 1},
     "/broken": _BROKEN,
     "/cgi-bin/gettoken": _OK | {"access_token": "a-token", "expires_in": 7200},
     "/open-apis": {"code": 0, "msg": "success"},

@@ -52,6 +52,26 @@ async def test_a_custom_webhook_is_filled_in(managed, alice, sink):
     assert gone.body.decode() == refusal("E10b")
 
 
+async def test_a_corrected_webhook_works_again(managed, alice, sink):
+    """What a provider refuses is the message's end, in its words (§5.1); with another address the next one goes out."""
+    refused = {
+        50: ("/gone/old-device", "400 failed to get device token"),  # the address is dead
+        1: ("/banned/cgi-bin/webhook/send?key=k", "93000 invalid webhook url"),  # the account is refused
+    }
+    for number, (url, why) in refused.items():
+        code = f"mended{number}"
+        fields = {"webhookCode": code, "webhookName": "n", "webhookType": number, "webhookUrl": sink.base + url}
+        which = await alice.data("POST", "webhook/add", fields)
+        failed = [await managed.accepted(content="c", channel="webhook", webhook=code) for _ in range(2)]
+        results = [await managed.result(one) for one in failed]
+        await alice.data("POST", "webhook/edit", fields | {"id": which, "webhookUrl": sink.base + f"/mended{url}"})
+        again = await managed.accepted(content="c", channel="webhook", webhook=code)
+
+        assert [one["status"] for one in results] == [3, 3]
+        assert all(why in one["errorMessage"] for one in results), results
+        assert (await managed.result(again))["status"] == 2
+
+
 async def test_a_deleted_webhook_is_gone(managed, alice, sink):
     """Its code is unknown at once, and its account is not left behind."""
     fields = {"webhookCode": "brief", "webhookName": "n", "webhookType": 7, "webhookUrl": f"{sink.base}/brief"}

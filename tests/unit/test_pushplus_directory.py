@@ -14,7 +14,7 @@ EXAMPLE = {
     "open_join": False,
     "users": [
         {"person": "alice", "token": TOKEN, "secret_key": "s", "callback_url": "http://127.0.0.1:9099/p"},
-        {"person": "bob", "token": "00000000000000000000000000000b0b"},
+        {"person": "bob", "token": "00000000000000000000000000000b0b", "verified": False},
     ],
     "tokens": [{"person": "alice", "name": "ci", "token": "f" * 32}],
     "topics": [
@@ -58,7 +58,7 @@ def test_the_example_becomes_objects():
             secrets={"secret_key": "s"},
         ),
         WantedCredential(dialect="pushplus", kind="user", value="00000000000000000000000000000b0b", owner="bob"),
-        WantedRecord(dialect="pushplus", kind="account", key="account", owner="bob"),
+        WantedRecord(dialect="pushplus", kind="account", key="account", owner="bob", data={"verified": False}),
         WantedCredential(dialect="pushplus", kind="message", name="ci", value="f" * 32, owner="alice"),
         WantedFeed(
             dialect="pushplus",

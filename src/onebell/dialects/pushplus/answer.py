@@ -91,6 +91,7 @@ class OpenFault(Enum):
     ABSENT = (999, _INVALID, "{}不能为空")
     MALFORMED = (999, _INVALID, "{}格式不正确")
     TOO_LONG = (999, _INVALID, "{}过长")
+    BODY_TOO_LONG = (999, _INVALID, "请求内容过长")
     CODE_TAKEN = (999, _INVALID, "编码已存在")
     GONE = (999, _INVALID, "数据不存在")
     NO_MESSAGE = (999, _INVALID, "消息不存在")

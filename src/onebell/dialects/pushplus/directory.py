@@ -24,6 +24,7 @@ class User(_Table, kw_only=True):
     allow_ips: tuple[str, ...] = ()  # addresses and networks that may use the open API; empty = all
     points: Annotated[int, msgspec.Meta(ge=0)] | None = None
     """Given in all, to pay for text messages; absent = he keeps none and sends as many as he likes."""
+    verified: bool = True  # by his real name; with limits "strict" others send nothing
 
 
 class Topic(_Table, kw_only=True):
@@ -115,7 +116,12 @@ def _site(section: Section) -> WantedRecord:
 
 
 def _user(user: User) -> list[Wanted]:
-    said = {"callback_url": user.callback_url or None, "allow_ips": user.allow_ips or None, "points": user.points}
+    said = {
+        "callback_url": user.callback_url or None,
+        "allow_ips": user.allow_ips or None,
+        "points": user.points,
+        "verified": None if user.verified else False,
+    }
     account = WantedRecord(
         dialect=NAME,
         kind="account",

@@ -6,7 +6,7 @@ from onebell.core.context import Context
 from onebell.core.events import CallbackRequest, Event
 from onebell.dialects.base import CallbackAnswer, Route
 from onebell.dialects.pushplus import answer, callback, fields, page
-from onebell.dialects.pushplus.answer import Fault, Rejected
+from onebell.dialects.pushplus.answer import Fault, OpenFault, Rejected
 from onebell.dialects.pushplus.limits import PROFILES
 from onebell.dialects.pushplus.manage.images import UPLOAD
 from onebell.dialects.pushplus.openapi import OpenApi
@@ -18,6 +18,7 @@ from onebell.http.uploads import Streamed
 
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 _PAGES = (b"/shortMessage/", b"/t/")
+_OPEN_API = b"/api/"
 _BODY_LIMIT = 2 * 1024 * 1024
 """100,000 characters, each up to 12 bytes as an escape, and room for the other fields."""
 
@@ -88,7 +89,9 @@ class PushPlus:
         return answer.wrong_method(tuple(method for method in allowed if method != "HEAD"))
 
     def too_large(self, request: Request) -> Answer:
-        """A body that no content fits: the words of a content that is too long."""
+        """A body that no content fits: the words of a content that is too long, in the form of its API."""
+        if request.path.startswith(_OPEN_API):
+            return OpenFault.BODY_TOO_LONG.answer
         return answer.rejected(Rejected(Fault.CONTENT_TOO_LONG, PROFILES["off"].content_chars))
 
     def failed(self, request: Request, error: Exception) -> Answer:

@@ -15,6 +15,7 @@ def card(content: str = "消息内容", *, title: str = "标题", is_text: bool 
     return Card(
         title=title,
         content=content,
+        whole=content,
         summary="消息内容",
         link=LINK,
         short_code="c0de",
@@ -43,6 +44,15 @@ def test_wecom_bot_gets_short_txt_as_text():
     assert text == payload("wecom_bot", card(is_text=True))
     assert payload("wecom_bot", card("c" * 1897, is_text=True))["wecom_bot"]["msgtype"] == "text"
     assert payload("wecom_bot", card("c" * 1898, is_text=True))["wecom_bot"]["msgtype"] == "news"
+
+
+def test_wecom_text_has_2048_bytes():
+    """WeCom counts bytes: more Chinese than that is a card, whole, instead of a text that it refuses or cuts."""
+    fits = card("文" * 680, is_text=True)  # 6 bytes of title, two line breaks, 2040 bytes
+
+    assert payload("wecom_bot", fits)["wecom_bot"]["msgtype"] == "text"
+    assert payload("wecom_bot", card("文" * 681, is_text=True))["wecom_bot"]["msgtype"] == "news"
+    assert payload("wecom_app", fits)["wecom_app"]["msgtype"] == "news"
 
 
 def test_wecom_app_text_links_to_the_page():
@@ -84,6 +94,15 @@ def test_feishu_post():
         "msg_type": "text",
         "content": {"text": "标题\n\n消息内容"},
     }
+
+
+@pytest.mark.parametrize(("kind", "name", "is_a_card"), [
+    ("dingtalk_bot", "msgtype", "actionCard"), ("feishu_bot", "msg_type", "post"),
+])  # fmt: skip
+def test_a_robot_gets_a_card_for_what_its_body_has_no_room_for(kind, name, is_a_card):
+    """Both take 20,000 bytes of JSON, in which a quote is two."""
+    assert payload(kind, card('"' * 9_800, is_text=True))[kind][name] == "text"
+    assert payload(kind, card('"' * 10_000, is_text=True))[kind][name] == is_a_card
 
 
 @pytest.mark.parametrize("kind", ["hiflow", "jijyun"])

@@ -83,10 +83,10 @@ def test_json_values_are_escaped():
     assert "a&lt;b" in show("json", '{"a<b":1}', NOW).body
 
 
-@pytest.mark.parametrize("content", ["no json", "{broken", "82", '"text"', "null", "[" * 200])
+@pytest.mark.parametrize("content", ["no json", "{broken", "82", '"text"', "null", "{}", "[]", "[" * 200])
 @pytest.mark.parametrize("template", ["json", "cloudMonitor", "jenkins", "route", "pay"])
 def test_what_is_no_object_falls_back_to_text(template, content):
-    """A custom template whose content is not its JSON falls back to json, then to txt."""
+    """A custom template whose content is not its JSON falls back to json, then to txt; an empty one too."""
     shown = show(template, content, NOW)
 
     assert (Format.TEXT, content) == (shown.format, shown.body)

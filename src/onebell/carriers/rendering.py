@@ -82,6 +82,8 @@ class PartRenderer:
         match value:
             case {"$file": int(file), **rest} if not rest:
                 return base64.b64encode(await self._stored(space, file, 0)).decode()
+            case {"$file": int(file), "as": "text"}:
+                return (await self._stored(space, file, 0)).decode("utf-8", "replace")
             case dict():
                 return {key: await self._with_files(space, inner) for key, inner in value.items()}
             case list():

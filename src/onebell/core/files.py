@@ -6,7 +6,10 @@ from typing import Any
 from onebell.core.model import Submission
 
 FILE = "$file"
-"""``{"$file": id}`` in a native payload or a dialect's memory stands for a stored file (sheet wecom §2.4)."""
+"""``{"$file": id}`` in a native payload or a dialect's memory stands for a stored file (sheet wecom §2.4).
+
+A provider gets it in base64; as its text where ``"as": "text"`` stands beside it.
+"""
 _FILE = FILE.encode()
 _SIGN = b'file":'  # in each of the packed forms: "file", "body_file" and "$file"
 _NONE: frozenset[int] = frozenset()

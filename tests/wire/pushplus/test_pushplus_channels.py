@@ -116,6 +116,14 @@ async def test_wxpusher_gets_a_summary_in_the_address(client, sink):
     assert told.json["messageInfo"]["sendStatus"] == 2
 
 
+async def test_a_picture_alone_has_words_on_a_card(client, sink):
+    """Gotify and others refuse an empty text: a message without words is named after the service."""
+    code = await client.accepted(content='<img src="https://example.com/x.png">', channel="webhook", webhook="gotify")
+    (request,) = await eventually(lambda: sink.about(code, "/message"))
+
+    assert (request.json["title"], request.json["message"]) == ("pushplus消息", "pushplus消息")
+
+
 async def test_a36_a_request_of_ones_own(client, sink):
     """A36: the config's header and body, its placeholder filled."""
     await client.accepted(content="你好三六", channel="webhook", webhook="diy")

@@ -1,5 +1,6 @@
 """Contents of more than 16 KiB, which lie beside their row, on every way out (sheet pushplus §6)."""
 
+import msgspec
 import pytest
 from tests.wire.pushplus.support import eventually
 
@@ -20,6 +21,17 @@ async def test_a_long_content_is_whole_in_the_mail(client, mailbox):
     assert SHOWN in mail.part("text/html")
     assert "alert" not in mail.part("text/html")
     assert list(mail.message.iter_attachments()) == []
+
+
+@pytest.mark.parametrize(("code", "path", "key"), [("flow", "/flow", "content"), ("ift", "/trigger", "value2")])
+async def test_a_long_content_is_whole_in_a_flow(client, sink, code, path, key):
+    """As it was sent, and no second time in the message's row (DESIGN §4: never more than 16 KiB)."""
+    short_code = await client.accepted(title="长流程", content=CONTENT, channel="webhook", webhook=code, template="txt")
+    (request,) = await eventually(lambda: sink.about(short_code, path))
+    stored = await client.server.application.context.store.pushplus.message(short_code)
+
+    assert request.json[key] == CONTENT
+    assert len(msgspec.json.encode(stored.parts)) < 2 * 16_384
 
 
 async def test_a_long_content_is_whole_in_the_inbox(client):

@@ -33,7 +33,7 @@ async def test_a37_a_webhook_gets_what_the_script_made(client, sink):
         title="标题", content="正文", pre="appendMsg", channel="webhook", webhook="wecom", template="txt"
     )
     result = await client.result(code)
-    (request,) = await sink.about("正文追加的内容")
+    *_, request = await sink.about("正文追加的内容")
 
     assert result["status"] == 2
     assert request.json["text"]["content"] == "标题\n\n正文追加的内容"

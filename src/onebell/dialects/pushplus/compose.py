@@ -23,6 +23,8 @@ from onebell.dialects.pushplus.senders import NAME, SenderInfo
 from onebell.ids import public_hex32
 
 _LOGO = "/assets/logo.png"
+_UNTITLED = "pushplus消息"
+"""Stands on a card for a message without words, a picture alone: most services refuse an empty title or text."""
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +58,7 @@ async def compose(context: Context, plan: Plan) -> Submission:
         public_id=code,
         sender=Sender(party=sender.person.id, kind=PartyKind.PERSON, name=sender.name),
         audience=plan.audience,
-        parts=(_part(plan, shown, _content(plan, shown, kept), code),),
+        parts=(_part(plan, shown, kept, code),),
         credential=sender.credential.id,
         callback=CallbackTarget(url=asked.callback_url) if asked.callback_url else None,
         guards=plan.guards,
@@ -91,29 +93,30 @@ def _is_for_extension(plan: Plan) -> bool:
     return channel == "extension" or (channel == DEFAULT_CHANNEL and bool(plan.sender.account.get("extension")))
 
 
-def _part(plan: Plan, shown: templates.Shown, content: Content, code: str) -> Part:
-    account = plan.way.account
+def _part(plan: Plan, shown: templates.Shown, kept: Kept, code: str) -> Part:
+    content, account = _content(plan, shown, kept), plan.way.account
     if account is None:
         return Part(content=content, carriers=("inbox",) if plan.way.channel.inbox_only else ())
     return Part(
         content=content,
         carriers=(account.code,),
-        native=native.payload(account.kind, lambda: _card(plan, shown, content, code)),
+        native=native.payload(account.kind, lambda: _card(plan, shown, kept, content.title or _UNTITLED, code)),
     )
 
 
-def _card(plan: Plan, shown: templates.Shown, content: Content, code: str) -> native.Card:
+def _card(plan: Plan, shown: templates.Shown, kept: Kept, title: str, code: str) -> native.Card:
     base = plan.sender.space.public_url
     return native.Card(
-        title=content.title,
+        title=title,
         content=plan.asked.content,
-        summary=templates.summary(shown),
+        whole=kept.text(plan.asked.content),
+        summary=templates.summary(shown) or title,
         link=f"{base}/shortMessage/{code}",
         short_code=code,
         short_link=f"{base.partition('://')[2]}/t/{code}",
         logo=plan.asked.icon or base + _LOGO,
-        is_text=plan.asked.template == "txt" and not content.body_file,
-        is_markdown=plan.asked.template == "markdown" and not content.body_file,
+        is_text=plan.asked.template == "txt" and not kept.body_file,
+        is_markdown=plan.asked.template == "markdown" and not kept.body_file,
     )
 
 
@@ -128,7 +131,7 @@ def _memory(plan: Plan, kept: Kept) -> dict[str, Any]:
     }
     if plan.topic:
         memory["topic"] = plan.topic
-    elif asked.to and not channel.to_account:
+    elif asked.to and channel.takes_friends:
         memory["friend"] = True
     if kept.raw is not None:
         memory["content"] = kept.raw

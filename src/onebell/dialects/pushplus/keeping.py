@@ -31,6 +31,12 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     raw: str | dict[str, Any] | None = None
     """The content as it was sent, or ``{"$file": id}``; None when the body is it."""
 
+    def text(self, content: str) -> str | dict[str, Any]:
+        """The content as it was sent, for a native payload: what is long is named, not repeated in the row."""
+        file = self.raw if isinstance(self.raw, dict) else {"$file": self.body_file}
+        is_long = isinstance(self.raw, dict) or (self.raw is None and self.body_file)
+        return {**file, "as": "text"} if is_long else content
+
 
 async def keep(context: Context, sender: SenderInfo, shown: Shown, asked: Asked) -> Kept:
     """Split a content between its row and files; the files are durable when this returns."""

@@ -9,6 +9,10 @@ from typing import Any
 import msgspec
 
 TEXT_CHARS = 1900  # a txt message below this goes out as text instead of a card
+WECOM_TEXT_BYTES = 2048
+"""WeCom counts bytes: it refuses a longer text of a robot, and cuts the link off an app's (sheet wecom §6)."""
+ROBOT_BODY_BYTES = 19_800
+"""Of DingTalk's and Feishu's whole JSON, which may have 20,000, Feishu's signature included."""
 SERVERCHAN_TITLE_CHARS = 32
 _MORE = "查看pushplus消息详情"
 
@@ -18,6 +22,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str  # T
     content: str  # C, after the preprocess script
+    whole: str | dict[str, Any]
+    """C however long it is: what a row has no room for is named."""
     summary: str  # D
     link: str  # L
     short_code: str
@@ -36,8 +42,16 @@ def payload(kind: str, card: Callable[[], Card]) -> dict[str, Any]:
     return {kind: make(card())} if make else {}
 
 
-def _fits_text(card: Card) -> bool:
-    return card.is_text and len(card.title) + len(card.content) < TEXT_CHARS
+def _wecom_text(card: Card, *more: str) -> dict[str, Any] | None:
+    """A short txt message whole; None for what is no txt, or too long."""
+    if not card.is_text or len(card.title) + len(card.content) >= TEXT_CHARS:
+        return None
+    text = "\n\n".join((card.title, card.content, *more))
+    return {"msgtype": "text", "text": {"content": text}} if len(text.encode()) <= WECOM_TEXT_BYTES else None
+
+
+def _fits_robot(payload: dict[str, Any]) -> bool:
+    return len(msgspec.json.encode(payload)) <= ROBOT_BODY_BYTES
 
 
 def _news(card: Card) -> dict[str, Any]:
@@ -46,29 +60,26 @@ def _news(card: Card) -> dict[str, Any]:
 
 
 def _wecom_bot(card: Card) -> dict[str, Any]:
-    if _fits_text(card):
-        return {"msgtype": "text", "text": {"content": f"{card.title}\n\n{card.content}"}}
-    return _news(card)
+    return _wecom_text(card) or _news(card)
 
 
 def _wecom_app(card: Card) -> dict[str, Any]:
-    if _fits_text(card):
-        more = f'<a href="{card.link}">查看详情</a>'
-        return {"msgtype": "text", "text": {"content": f"{card.title}\n\n{card.content}\n\n{more}"}}
-    return _news(card)
+    return _wecom_text(card, f'<a href="{card.link}">查看详情</a>') or _news(card)
 
 
 def _dingtalk_bot(card: Card) -> dict[str, Any]:
     # Users set the robot's keyword to "pushplus": the word must stay in every message.
-    if card.is_text:
-        return {"msgtype": "text", "text": {"content": f"pushplus消息：\n{card.title}\n\n{card.content}"}}
+    text = {"msgtype": "text", "text": {"content": f"pushplus消息：\n{card.title}\n\n{card.content}"}}
+    if card.is_text and _fits_robot(text):
+        return text
     action = {"title": card.title, "text": card.summary, "singleTitle": _MORE, "singleURL": card.link}
     return {"msgtype": "actionCard", "actionCard": action}
 
 
 def _feishu_bot(card: Card) -> dict[str, Any]:
-    if card.is_text:
-        return {"msg_type": "text", "content": {"text": f"{card.title}\n\n{card.content}"}}
+    text = {"msg_type": "text", "content": {"text": f"{card.title}\n\n{card.content}"}}
+    if card.is_text and _fits_robot(text):
+        return text
     lines = [[{"tag": "text", "text": card.summary}], [{"tag": "a", "text": _MORE, "href": card.link}]]
     return {
         "msg_type": "post",
@@ -79,7 +90,7 @@ def _feishu_bot(card: Card) -> dict[str, Any]:
 def _flow(card: Card) -> dict[str, Any]:
     return {
         "title": card.title,
-        "content": card.content,
+        "content": card.whole,
         "icon": card.logo,
         "url": card.link,
         "shortCode": card.short_code,
@@ -87,7 +98,7 @@ def _flow(card: Card) -> dict[str, Any]:
 
 
 def _ifttt(card: Card) -> dict[str, Any]:
-    return {"value1": card.title, "value2": card.content, "value3": card.link}
+    return {"value1": card.title, "value2": card.whole, "value3": card.link}
 
 
 def _wxpusher(card: Card) -> dict[str, Any]:
@@ -95,7 +106,7 @@ def _wxpusher(card: Card) -> dict[str, Any]:
 
 
 def _http_template(card: Card) -> dict[str, Any]:
-    return {"title": card.title, "content": card.content, "url": card.link}
+    return {"title": card.title, "content": card.whole, "url": card.link}
 
 
 def _serverchan(card: Card) -> dict[str, Any]:

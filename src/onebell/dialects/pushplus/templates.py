@@ -79,9 +79,12 @@ def _markdown(content: str, _now_ms: int) -> Shown:
 
 def _json(content: str, now_ms: int) -> Shown:
     document = parse(content)
+    if not document or not isinstance(document, dict | list):
+        # ``{}`` is what many a webhook is tried out with: nothing of it could be seen.
+        return _txt(content, now_ms)
     if isinstance(document, list):
         return Shown(body="".join(f"<p>{block}</p>" for block in blocks(document)), format=Format.HTML)
-    return _page(blocks(document)) if isinstance(document, dict) else _txt(content, now_ms)
+    return _page(blocks(document))
 
 
 def parse(content: str) -> Any:

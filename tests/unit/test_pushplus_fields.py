@@ -70,7 +70,8 @@ def test_unknown_and_wrongly_cased_fields_are_ignored():
         ('{"a": 1, "b": [true, null]}', '{"a":1,"b":[true,null]}'),
         ("[1, 2]", "[1,2]"),
         ("82", "82"),
-        ("1.5", "1.5"),
+        ("1.50", "1.50"),
+        ('{"price":20.00, "total":1e5}', '{"price":20.00,"total":1e5}'),
         ("true", "true"),
         ("false", "false"),
         ('"\\ud83d\\ude00"', "😀"),
@@ -148,6 +149,11 @@ def test_form_with_template_in_url_and_no_content_becomes_an_object():
         "template": "cloudMonitor",
         "content": '{"alertName":"a","timestamp":"1508136760","x":""}',
     }
+
+
+def test_text_under_the_form_type_is_content():
+    """``curl -d 'disk full' …/send/{token}?template=txt`` says form: the raw body is the content all the same."""
+    assert read(request("disk full", FORM, query="template=txt&token=t")).content == "disk full"
 
 
 def test_template_in_body_is_not_whole_body_mode():

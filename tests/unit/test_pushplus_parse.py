@@ -102,6 +102,7 @@ def test_an_unknown_channel_is_refused(name):
         ("0", Fault.TIMESTAMP_PAST),
         ("-5", Fault.TIMESTAMP_PAST),
         ("1632993318", Fault.TIMESTAMP_PAST),
+        ("1.632993318e+12", Fault.TIMESTAMP_PAST),
         ("soon", Fault.TIMESTAMP_MALFORMED),
         ("1.5", Fault.TIMESTAMP_MALFORMED),
         ("1_790_000_000_001", Fault.TIMESTAMP_MALFORMED),
@@ -116,7 +117,9 @@ def test_a_past_or_malformed_timestamp_is_refused(timestamp, fault):
     assert fault is fault_of(parse.check_time, timestamp, NOW)
 
 
-@pytest.mark.parametrize("timestamp", ["", str(NOW), str(NOW + 60_000), f"+{NOW}", f"{NOW}.0", "9" * 19])
+@pytest.mark.parametrize(
+    "timestamp", ["", str(NOW), str(NOW + 60_000), f"+{NOW}", f"{NOW}.0", "1.79e+12", "1.8E12", "9" * 19, "1e99"]
+)
 def test_a_timestamp_from_now_on_passes(timestamp):
     """The message goes out while the server's time is not greater."""
     parse.check_time(timestamp, NOW)
@@ -129,6 +132,12 @@ def test_batch_pairs_match_by_position():
     assert pairs == [("wechat", ""), ("webhook", "bark"), ("extension", "")]
     assert parse.batch_channels(Fields()) == [("wechat", "")]
     assert parse.batch_channels(Fields(channel="mail, webhook", webhook="163")) == [("mail", "163"), ("webhook", "")]
+    # A comma too many sends nothing a second time.
+    assert parse.batch_channels(Fields(channel="wechat,,webhook,", option=",,bark")) == [
+        ("wechat", ""),
+        ("webhook", "bark"),
+    ]
+    assert parse.batch_channels(Fields(channel=" , ")) == [("wechat", "")]
     assert Fault.TOO_MANY_CHANNELS is fault_of(parse.batch_channels, Fields(channel="a,b,c,d,e,f"))
 
 

@@ -35,10 +35,18 @@ async def test_a_title_with_quotes_stays_in_its_place(client, sink):
     assert '标题为“a"b\\c”的' in request.json["text"]
 
 
-@pytest.mark.parametrize("request_", [{"topic": "empty"}, {"to": FB}])
-async def test_nobody_with_a_phone(client, request_):
-    """§1.6: no bound phone is nobody who received it; friends count like everywhere else."""
-    code = await client.accepted(content="c", channel="sms", **request_)
+async def test_friends_get_no_text_messages(client, sink):
+    """The seed names the channels of ``to``, and §5 the receivers of sms: ``to`` is void, the sender gets it."""
+    code = await client.accepted(title="给好友", content="c", channel="sms", to=FB)
+    (request,) = await eventually(lambda: sink.about(code, "/sms"))
+
+    assert request.json["to"] == ALICE
+    assert "好友消息" not in await client.page(code)
+
+
+async def test_nobody_with_a_phone(client):
+    """§1.6: no bound phone is nobody who received it."""
+    code = await client.accepted(content="c", channel="sms", topic="empty")
     result = await client.result(code)
 
     assert (result["status"], result["errorMessage"]) == (3, "无用户接收消息")

@@ -102,6 +102,10 @@ async def test_a_default_channel(strict):
     assert (await strict.post(content="c")).body.decode() == refusal("E10b")
     await strict.accepted(content="c", option="wecom")
     await strict.accepted(content="c", channel="wechat")
+    # Its channel may be named as well: E10 asks for a code where there is no default either.
+    assert (await strict.post(content="c", channel="WebHook")).body.decode() == refusal("E10b")
+    batch = json.loads((await strict.post("/batchSend", content="c", channel="webhook")).body)
+    assert batch["data"][0]["message"] == "渠道编码不存在"
     await strict.accepted(token="a11ce000000000000000000000000002", content="c")
 
 

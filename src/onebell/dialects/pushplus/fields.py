@@ -99,8 +99,10 @@ def text_of(value: object) -> str:
             return value if value.strip() else ""
         case bool():
             return "true" if value else "false"
-        case int() | float():
+        case int():
             return repr(value)
+        case msgspec.Raw():
+            return bytes(value).decode()
     return _encode(value).decode()
 
 
@@ -165,7 +167,8 @@ def _form_or_json(request: Request) -> _Values:
 
 def _whole_body(request: Request, url: _Values) -> Fields:
     raw = request.body.decode("utf-8", "replace")
-    if _media_type(request) not in _FORMS:
+    # `curl -d 'disk full'` says form as well: what has no field is the text that it looks like.
+    if _media_type(request) not in _FORMS or "=" not in raw:
         return _content_with(raw, _pairs((_json_object(request.body) or {}).items()), url)
     document = _json_object(request.body) if raw.lstrip().startswith("{") else None
     if document is not None:

@@ -13,7 +13,7 @@ import msgspec
 MAX_DEPTH = 64
 """Nesting beyond this is refused: no real body needs it, and a parser's stack must not be the caller's to use."""
 
-_decode = msgspec.json.Decoder().decode
+_DIGITS = 300
 _BLANK = re.compile(r"[\s\ufeff]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _WORD = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.-]*")
@@ -32,13 +32,13 @@ Number = Callable[[str], object]
 
 
 def number_value(text: str) -> object:
-    """An int or a float; the text itself when it fits neither (a million digits, 1e400)."""
-    if len(text) > 300:
+    """An int, or a fraction as it was written: 1.50 stays 1.50. A number of very many digits is a text."""
+    if len(text) > _DIGITS:
         return text
-    value = float(text)
-    if value in (float("inf"), float("-inf")):
-        return text
-    return int(text) if text.lstrip("-").isdigit() else value
+    return int(text) if text.lstrip("-").isdigit() else msgspec.Raw(text.encode())
+
+
+_decode = msgspec.json.Decoder(float_hook=number_value).decode
 
 
 def loads(body: bytes) -> Any:

@@ -1,6 +1,7 @@
 """The checks that need nothing but the request: E6 to E9, E12, E13, E16 of the sheet (pushplus §1.5)."""
 
 import re
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -13,7 +14,8 @@ from onebell.dialects.pushplus.templates import CANONICAL, FORMS
 DEFAULT_CHANNEL = "wechat"
 MAX_CHANNELS = 5  # of one /batchSend
 
-_INTEGER = re.compile(r"[+-]?[0-9]{1,19}(?:\.0+)?")
+# Lua and PHP write a number of milliseconds as 1.632993318e+12.
+_NUMBER = re.compile(r"[+-]?[0-9]{1,19}(?:\.[0-9]{1,19})?(?:[eE]\+?[0-9]{1,2})?")
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,8 +29,10 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     site: str = ""
     """Key of the site's own account, which serves when no code is named."""
     points: int = 0  # what each message costs where points are kept
+    takes_friends: bool = True
+    """Whether ``to`` holds friend tokens; else it is void, or means something else."""
     to_account: bool = False
-    """The message goes to the account's own receivers: topic and ``to`` friends are void."""
+    """The message goes to the account's own receivers: a topic is void."""
 
 
 CHANNELS = {
@@ -38,9 +42,10 @@ CHANNELS = {
         Channel(name="extension", inbox_only=True),
         Channel(name="app", inbox_only=True),
         Channel(name="mail", kinds=frozenset({"smtp"}), site="default_mail"),
-        Channel(name="webhook", kinds=None, code_required=True, to_account=True),
-        Channel(name="cp", kinds=frozenset({"wecom_app"}), code_required=True, to_account=True),
-        Channel(name="sms", site="default_sms", points=10),
+        Channel(name="webhook", kinds=None, code_required=True, takes_friends=False, to_account=True),
+        Channel(name="cp", kinds=frozenset({"wecom_app"}), code_required=True, takes_friends=False, to_account=True),
+        # The seed names the channels of ``to``: wechat, mail and cp; text messages are not among them.
+        Channel(name="sms", site="default_sms", points=10, takes_friends=False),
     )
 }
 
@@ -106,9 +111,10 @@ def check_time(timestamp: str, now_ms: int) -> None:
     """
     if not timestamp:
         return
-    if _INTEGER.fullmatch(timestamp) is None:
+    at_ms = Decimal(timestamp) if _NUMBER.fullmatch(timestamp) else None
+    if at_ms is None or at_ms != at_ms.to_integral_value():
         raise Rejected(Fault.TIMESTAMP_MALFORMED)
-    if int(timestamp.partition(".")[0]) < now_ms:
+    if at_ms < now_ms:
         raise Rejected(Fault.TIMESTAMP_PAST)
 
 
@@ -118,11 +124,13 @@ def batch_channels(fields: Fields) -> list[tuple[str, str]]:
     Raises:
         Rejected: more than five channels.
     """
-    names = [name.strip() for name in (fields.channel or DEFAULT_CHANNEL).split(",")]
+    names = [name.strip() for name in fields.channel.split(",")]
     codes = [code.strip() for code in (fields.option or fields.webhook).split(",")]
-    if len(names) > MAX_CHANNELS:
+    # A comma too many is no channel: the default one would get the message a second time.
+    pairs = [(name, codes[no] if no < len(codes) else "") for no, name in enumerate(names) if name]
+    if len(pairs) > MAX_CHANNELS:
         raise Rejected(Fault.TOO_MANY_CHANNELS)
-    return [(name or DEFAULT_CHANNEL, codes[no] if no < len(codes) else "") for no, name in enumerate(names)]
+    return pairs or [(DEFAULT_CHANNEL, codes[0])]
 
 
 def _template(fields: Fields) -> str:

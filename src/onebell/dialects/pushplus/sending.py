@@ -18,7 +18,7 @@ from onebell.dialects.pushplus.fields import Fields
 from onebell.dialects.pushplus.parse import Asked, Channel
 from onebell.dialects.pushplus.points import price
 from onebell.dialects.pushplus.pre import Preprocess
-from onebell.dialects.pushplus.senders import NAME, SenderInfo, Senders
+from onebell.dialects.pushplus.senders import NAME, Default, SenderInfo, Senders
 from onebell.errors import Reason, Refused, StoreUnavailable
 
 
@@ -42,12 +42,8 @@ class Sending:
         channel_name = fields.channel or default.channel or parse.DEFAULT_CHANNEL
         await self._admit(sender, channel_name)
         asked = parse.asked(fields, sender.profile)
-        code = fields.option or fields.webhook
-        if not fields.channel:
-            # The default's option and pre belong to its channel; what the request says beats them (§1.7).
-            code = code or default.option
-            asked = msgspec.structs.replace(asked, pre=asked.pre or default.pre)
-        return await self._store(sender, asked, channel_name, code.strip())
+        code = (fields.option or fields.webhook).strip()
+        return await self._store(sender, *_with_default(default, asked, channel_name, code))
 
     async def send_batch(self, fields: Fields, address: str) -> list[BatchItem]:
         """One message per channel; what is wrong with one channel is told in its element.
@@ -61,8 +57,11 @@ class Sending:
         self._senders.check_verified(sender)
         self._senders.check_sending(sender)
         asked = parse.asked(fields, sender.profile)
+        default = await self._senders.default(sender)
         return [
-            await self._one_of_batch(sender, asked, channel, code) if is_within else batch_rejected(_OVER, channel)
+            await self._one_of_batch(sender, *_with_default(default, asked, channel, code))
+            if is_within
+            else batch_rejected(_OVER, channel)
             for (channel, code), is_within in zip(pairs, within, strict=True)
         ]
 
@@ -154,7 +153,7 @@ class Sending:
         refusing = await self._refusing(sender.space.id)
         if topic:
             return (Members(feed=topic, exclude=refusing),), topic
-        if asked.to:
+        if asked.to and way.channel.takes_friends:
             return await self._friends(sender, asked.to, refusing), 0
         me = sender.person.id
         return (await self._people(sender, () if me in refusing else (me,)),), 0
@@ -202,6 +201,14 @@ _REFUSING = (NAME, "refusing")
 """Where a space's shelf keeps who refuses; dialects share the shelf."""
 _OVER = Rejected(Fault.QUOTA)
 _REFUSALS = {Reason.GUARD_EXHAUSTED: Fault.POINTS_SHORT, Reason.VETOED: Fault.UNEXPECTED}
+
+
+def _with_default(default: Default, asked: Asked, channel: str, code: str) -> tuple[Asked, str, str]:
+    """What is asked for over a channel. A default's option and pre belong to its channel, however that was chosen,
+    and what the request says beats them (sheet §1.5 E10, §1.7)."""
+    if channel.strip().lower() != default.channel:
+        return asked, channel, code
+    return msgspec.structs.replace(asked, pre=asked.pre or default.pre), channel, code or default.option
 
 
 def _takes(channel: Channel, kind: str) -> bool:

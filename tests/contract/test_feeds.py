@@ -1,5 +1,8 @@
 """Feeds, members and accounts, on both engines."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from onebell.core.accounts import NewAccount
@@ -103,12 +106,43 @@ async def test_accounts_live_in_an_app(store: Store, space: int, lookups: Cached
     with pytest.raises(Conflict):
         await store.accounts.create(space, NewAccount(app="acme/demo", name="x", person=99, uuid="v"))
     await store.accounts.set_nickname(space, "acme/demo", "ALICE", "Al")
-    await store.accounts.set_settings(space, "acme/demo", "alice", {"push": 1})
+    await store.accounts.change_settings(space, "acme/demo", "alice", lambda kept: {**kept, "push": 1})
     await store.accounts.deactivate(space, "acme/demo", "alice")
     found = await lookups.account(space, "acme/demo", "alice")
     assert found is not None
+    other = await store.people.create(space, "Other", origin=Origin.CONSOLE)
+    second = await store.accounts.create(space, NewAccount(app="acme/other", name="al", person=alice.id, uuid="w"))
+    await store.accounts.create(space, NewAccount(app="acme/other", name="x", person=other.id, uuid="x"))
+    assert await store.accounts.of_person(space, alice.id) == [found, second]
+    assert await store.accounts.of_person(space + 1, alice.id) == []
     assert (found.nickname, found.settings, found.active) == ("Al", {"push": 1}, False)
     assert await store.accounts.page(space, "acme/demo") == [found]
     assert await store.accounts.remove(space, "acme/demo", "Alice")
     assert not await store.accounts.remove(space, "acme/demo", "Alice")
     assert await lookups.person(space, alice.id) is not None
+
+
+async def test_settings_that_change_at_once_are_all_kept(store: Store, space: int):
+    """Nobody overwrites what another one has just written; a change that fails leaves all as it was."""
+    alice = await store.people.create(space, "Alice", origin=Origin.CONSOLE)
+    await store.accounts.create(space, NewAccount(app="acme/demo", name="alice", person=alice.id, uuid="u"))
+
+    async def add(number: int) -> None:
+        def change(kept: dict[str, Any]) -> dict[str, Any]:
+            return {**kept, "list": [*kept.get("list", []), number], str(number): True}
+
+        await store.accounts.change_settings(space, "acme/demo", "Alice", change)
+
+    await asyncio.gather(*(add(number) for number in range(8)))
+    (found,) = await store.accounts.of_person(space, alice.id)
+    assert sorted(found.settings["list"]) == list(range(8))
+    assert set(found.settings) == {"list", *map(str, range(8))}
+
+    def fail(_kept: dict[str, Any]) -> dict[str, Any]:
+        raise Conflict
+
+    with pytest.raises(Conflict):
+        await store.accounts.change_settings(space, "acme/demo", "alice", fail)
+    assert await store.accounts.of_person(space, alice.id) == [found]
+    with pytest.raises(NotFound):
+        await store.accounts.change_settings(space, "acme/demo", "bob", fail)

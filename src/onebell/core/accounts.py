@@ -1,10 +1,15 @@
 """Words about accounts: a person's identities in apps that bring their own users (DESIGN §1)."""
 
+from collections.abc import Callable
 from enum import Enum
+from typing import Any
 
 import msgspec
 
 from onebell.core.directory import Account
+
+ChangeSettings = Callable[[dict[str, Any]], dict[str, Any]]
+"""Gets an account's settings as they are and gives them as they shall be."""
 
 
 class NewAccount(msgspec.Struct, frozen=True, kw_only=True):

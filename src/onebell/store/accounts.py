@@ -107,6 +107,15 @@ def update(connection: sa.Connection, space: int, app: str, name: str, now_ms: i
         raise NotFound(f"account {name} in {app}")
 
 
+def settings_to_change(connection: sa.Connection, space: int, app: str, name: str) -> dict[str, Any]:
+    """An account's settings, which nobody else changes until this transaction ends. Raises ``NotFound``."""
+    mine = sa.and_(account.c.space_id == space, account.c.app == app, account.c.name == name.lower())
+    kept = connection.execute(sa.select(account.c.settings).where(mine).with_for_update()).one_or_none()
+    if kept is None:
+        raise NotFound(f"account {name} in {app}")
+    return unpack_object(kept.settings)
+
+
 def remove(connection: sa.Connection, space: int, app: str, name: str) -> bool:
     """Remove an account; False when there is none. What becomes of its person is the caller's decision."""
     statement = sa.delete(account).where(

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from onebell.core.accounts import NewAccount, Owner, Refusal, Registered
+from onebell.core.accounts import ChangeSettings, NewAccount, Owner, Refusal, Registered
 from onebell.core.directory import Account, Person
 from onebell.core.model import FeedKind, PartyKind
 from onebell.errors import Conflict, NotFound
@@ -214,9 +214,18 @@ class Accounts:
         """Keep the account, but let nobody in; every token of the user ends. Raises ``NotFound``."""
         return await self._shut(space, app, name, active=0)
 
-    async def set_settings(self, space: int, app: str, name: str, settings: Mapping[str, Any]) -> Account:
-        """Replace an account's settings. Raises ``NotFound``."""
-        return await self._edit(space, app, name, settings=pack(dict(settings)))
+    async def change_settings(self, space: int, app: str, name: str, change: ChangeSettings) -> Account:
+        """Change an account's settings; ``change`` gets them as they are, while nobody else can change them.
+
+        Raises:
+            NotFound: and whatever ``change`` raises; nothing is changed.
+        """
+
+        def work(connection: sa.Connection) -> Account:
+            kept = accounts.settings_to_change(connection, space, app, name)
+            return self._edited(connection, space, app, name, {"settings": pack(change(kept))})
+
+        return await self._changes.write(space, work)
 
     async def remove(self, space: int, app: str, name: str) -> Account | None:
         """See :func:`remove`."""

@@ -5,6 +5,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from onebell.core.accounts import ChangeSettings
 from onebell.core.context import Context
 from onebell.core.directory import Account, Record
 from onebell.dialects.base import Route
@@ -14,7 +15,7 @@ from onebell.dialects.easemob.app import DIALECT, TEMPLATE
 from onebell.dialects.easemob.disturb import INTERVAL, MOST_MS, NOTIFICATION, TYPES
 from onebell.dialects.easemob.push import BINDINGS, CHOSEN
 from onebell.dialects.easemob.visit import Call, Gate, Path, Rate, Visit, object_of
-from onebell.errors import Conflict
+from onebell.errors import Conflict, NotFound
 from onebell.http.exchange import Answer
 
 TEMPLATES, SETTINGS = Rate("templates", 10), Rate("notifications", 100)
@@ -96,7 +97,7 @@ class Notifications:
     async def _choose(self, visit: Visit) -> Answer:
         account = await self._gate.account(visit, visit.values[0])
         name = _text(object_of(visit.request), "templateName", 64)
-        await self._keep(visit, account, {CHOSEN: name})
+        await self._change(visit, account, lambda kept: {**kept, CHOSEN: name})
         return self._said(visit, {"templateName": name})
 
     # ------------------------------------------------------------ do not disturb
@@ -118,10 +119,13 @@ class Notifications:
             is_legal = isinstance(lasts, int) and not isinstance(lasts, bool) and 0 <= lasts <= MOST_MS
             kept["ignoreDuration"] = lasts if is_legal else _refuse("ignoreDuration")
             kept["ignoreDuration"] += self._context.clock.now_ms() if lasts else 0
-        before = account.settings.get(NOTIFICATION, {})
-        now = {**before.get(key, {}), **kept}
-        await self._keep(visit, account, {NOTIFICATION: {**before, key: now}})
-        return self._said(visit, now)
+
+        def change(settings: dict[str, Any]) -> dict[str, Any]:
+            before = settings.get(NOTIFICATION, {})
+            return {**settings, NOTIFICATION: {**before, key: {**before.get(key, {}), **kept}}}
+
+        changed = await self._change(visit, account, change)
+        return self._said(visit, changed.settings[NOTIFICATION][key])
 
     async def _place(self, visit: Visit) -> tuple[Account, str]:
         name, chat_type, key = visit.values
@@ -139,13 +143,18 @@ class Notifications:
         account, body = await self._gate.account(visit, visit.values[0]), object_of(visit.request)
         device, notifier = _text(body, "device_id", 256), _text(body, "notifier_name", 256, may_be_empty=True)
         token = _text(body, "device_token", TOKEN_CHARS, may_be_empty=True)
-        kept = [one for one in account.settings.get(BINDINGS, []) if not _replaces(one, device, notifier)]
+        fresh = []
         if token and notifier:
             # It is sent on: sealed (DESIGN §5).
             sealed = b64encode(self._context.vault.seal(token)).decode()
-            kept.append({"device_id": device, "notifier_name": notifier, "device_token": sealed})
-        await self._keep(visit, account, {BINDINGS: kept[-DEVICES:]})
-        return self._addresses(visit, [one for one in kept if one["device_id"] == device])
+            fresh.append({"device_id": device, "notifier_name": notifier, "device_token": sealed})
+
+        def change(settings: dict[str, Any]) -> dict[str, Any]:
+            kept = [one for one in settings.get(BINDINGS, []) if not _replaces(one, device, notifier)]
+            return {**settings, BINDINGS: [*kept, *fresh][-DEVICES:]}
+
+        changed = await self._change(visit, account, change)
+        return self._addresses(visit, [one for one in changed.settings[BINDINGS] if one["device_id"] == device])
 
     def _addresses(self, visit: Visit, kept: Sequence[Mapping[str, str]]) -> Answer:
         unseal = self._context.vault.unseal
@@ -161,9 +170,12 @@ class Notifications:
 
     # ------------------------------------------------------------ what they share
 
-    async def _keep(self, visit: Visit, account: Account, change: Mapping[str, Any]) -> None:
-        settings = {**account.settings, **change}
-        await self._context.store.accounts.set_settings(visit.space, visit.app.key, account.name, settings)
+    async def _change(self, visit: Visit, account: Account, change: ChangeSettings) -> Account:
+        store = self._context.store.accounts
+        try:
+            return await store.change_settings(visit.space, visit.app.key, account.name, change)
+        except NotFound:  # deleted at this moment
+            raise answer.no_service() from None
 
     def _said(self, visit: Visit, data: Mapping[str, Any]) -> Answer:
         return answer.full(self._gate.scene(visit), data=data)

@@ -123,7 +123,7 @@ class Users:
         if (nickname := check_nickname(body.get("nickname"))) is not None:
             account = await store.set_nickname(visit.space, app, account.name, nickname)
         if change:
-            account = await store.set_settings(visit.space, app, account.name, {**account.settings, **change})
+            account = await store.change_settings(visit.space, app, account.name, lambda kept: {**kept, **change})
         entity = {**user_entity(visit.app, account), **change}
         return answer.full(self._gate.scene(visit), path=PATH, entities=[entity])
 

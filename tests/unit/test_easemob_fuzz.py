@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from onebell.dialects.easemob.answer import Rejected
 from onebell.dialects.easemob.bodies import TYPES
-from onebell.dialects.easemob.parse import Message, Rules, parse_legacy, parse_message
+from onebell.dialects.easemob.parse import Message, Rules, check_rest, parse_legacy, parse_message
 
 Parse = Callable[[bytes, Rules], Message]
 STRICT = Rules(message_bytes=3072, lenient=False)
@@ -45,9 +45,11 @@ BODIES = st.fixed_dictionaries(
 def outcome_of(parse: Parse, body: bytes, rules: Rules) -> tuple[int, Message | None]:
     """The status of a body, and the message when it is one."""
     try:
-        return 200, parse(body, rules)
+        message = parse(body, rules)
+        check_rest(message, rules)
     except Rejected as refusal:
         return refusal.status, None
+    return 200, message
 
 
 @given(BODIES)

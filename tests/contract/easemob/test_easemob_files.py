@@ -233,6 +233,20 @@ async def test_case_49_a_message_shows_the_secret(easemob: Service) -> None:
         assert (await message_naming(easemob, url)).status == 200
 
 
+async def test_secrets_are_asked_for_before_sizes(easemob: Service) -> None:
+    """Rows 14, 15 and 16 of §1.3 in their order: the first one that is broken answers."""
+    entity = await uploaded(easemob, headers=RESTRICTED)
+    body = {"filename": "a", "url": f"https://h{FILES}/{entity['uuid']}", "size": {"width": 1, "height": 1}}
+    wrong = {"type": "img", "ext": {"k": "x" * 3000}, "env": "a-b"}
+    said = await send(easemob, ["user2"], body=body, **wrong)
+    assert said.text == "param body.secret is illegal"
+    body["secret"] = entity["share-secret"]
+    said = await send(easemob, ["user2"], body=body, **wrong)
+    assert said.text == "message is too large"
+    said = await send(easemob, ["user2"], body=body, **{**wrong, "ext": {}})
+    assert said.text == "param env is illegal"
+
+
 async def test_case_49_covers_of_videos_too(easemob: Service) -> None:
     """A video's cover is a file like any other."""
     entity = await uploaded(easemob, headers=RESTRICTED)

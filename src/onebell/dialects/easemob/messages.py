@@ -7,7 +7,7 @@ from onebell.dialects.base import Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.app import CALLS_PER_SECOND
 from onebell.dialects.easemob.file_access import check_files
-from onebell.dialects.easemob.parse import Message, Rules, parse_legacy, parse_message
+from onebell.dialects.easemob.parse import Message, Rules, check_rest, parse_legacy, parse_message
 from onebell.dialects.easemob.send import send
 from onebell.dialects.easemob.visit import Call, Gate, Path, Rate, Visit, must_be_json
 from onebell.errors import Refused
@@ -45,8 +45,10 @@ class Messages:
     async def _send(self, visit: Visit, parse: Parse) -> dict[str, str]:
         must_be_json(visit.request)
         app = visit.app
-        message = parse(visit.request.body, Rules(message_bytes=app.message_bytes, lenient=app.lenient_body))
+        rules = Rules(message_bytes=app.message_bytes, lenient=app.lenient_body)
+        message = parse(visit.request.body, rules)
         await check_files(self._context, visit.space, message.body)
+        check_rest(message, rules)
         await self._count(visit, len(message.receivers))
         try:
             return await send(self._context, visit.space, app, message)

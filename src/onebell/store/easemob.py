@@ -49,6 +49,14 @@ class EasemobStore:
             )
         )
 
+    async def separate(self, space: int, message: int, number: int) -> None:
+        """Give what one receiver has of a message of several a message of its own; see
+        :func:`easemob_messages.separate`."""
+        which = self._changes.mint.mint()
+        await self._changes.database.write(
+            lambda connection: easemob_messages.separate(connection, space, message, number, which)
+        )
+
     async def hour(
         self, space: int, app: str, span: tuple[int, int], after: tuple[int, int] = (0, 0), limit: int = 200
     ) -> HourPage:

@@ -82,6 +82,22 @@ def recall_numbered(
     return boxes
 
 
+def separate(conn: sa.Connection, space: int, message_id: int, number: int, which: int) -> None:
+    """Give what one receiver has of a message, and the sender's copy of that, a message of its own, alike in all.
+
+    Its deliveries stay with the first one: they say what was sent then. Nothing happens when it was done before.
+    """
+    mine = sa.and_(entry.c.space_id == space, entry.c.message_id == message_id, entry.c.public_id == number)
+    if not conn.execute(sa.update(entry).where(mine).values(message_id=which)).rowcount:
+        return
+    new = {"id": sa.literal(which, message.c.id.type), "public_id": sa.literal(str(number))}
+    copy = sa.select(*(new.get(column.name, column) for column in message.c))
+    copy = copy.where(message.c.space_id == space, message.c.id == message_id)
+    conn.execute(sa.insert(message).from_select([column.name for column in message.c], copy))
+    known = sa.and_(public_id.c.dialect == DIALECT, public_id.c.public_id == str(number), public_id.c.space_id == space)
+    conn.execute(sa.update(public_id).where(known).values(message_id=which))
+
+
 def hour(
     connection: sa.Connection, space: int, app: str, span: tuple[int, int], after: tuple[int, int], limit: int
 ) -> HourPage:

@@ -152,12 +152,6 @@ async def test_end_of_a_token(desk: Desk) -> None:
     assert (await desk.ok("GET", path, token=token))["expire_timestamp"] > desk.clock.now_ms() + 10**11
 
 
-async def test_rewriting_is_not_open(desk: Desk) -> None:
-    """In the service's own words."""
-    said = await desk.call("PUT", "/messages/rewrite/1", {"user": "u1", "new_msg": {"type": "txt", "msg": "x"}})
-    assert said.refusal == (403, "message_rewrite_error", "The rewrite message feature is not open.")
-
-
 async def test_addresses_for_sdks(desk: Desk) -> None:
     """Both the API and the socket are where the SDK asked, with CORS."""
     said = await desk.raw("GET", "/easemob/server.json?app_key=onebell%23demo", Host="im.example.com:8443")

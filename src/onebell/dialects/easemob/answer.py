@@ -25,7 +25,7 @@ EXCEPTIONS: dict[str, str] = {
     "unauthorized": "EasemobSecurityException",
     "auth_bad_access_token": "EasemobSecurityException",
     "message_recall_error": "MessageRecallException",
-    "message_rewrite_error": "MessageRewriteException",
+    "message_rewrite_error": "RewriteMessageInternalErrorException",  # each refusal of its own has another one
     "forbidden_op": "EasemobForbiddenOpException",
     "duplicate_unique_property_exists": (
         "org.apache.usergrid.persistence.exceptions.DuplicateUniquePropertyExistsException"
@@ -206,6 +206,16 @@ def recall_error(text: str, status: int = 403) -> Rejected:
 def broken(status: int) -> Rejected:
     """A failure of ours."""
     return Rejected(status, "web_application", "Internal Server Error")
+
+
+def blocked(name: str) -> Rejected:
+    """Somebody who wants nothing from whoever asks; clients are told the same word over their protocol."""
+    return Rejected(403, "forbidden_op", f"blocked by {name}")
+
+
+def rewrite_error(status: int, exception: str, text: str) -> Rejected:
+    """A message that cannot be changed (§1.8)."""
+    return Rejected(status, "message_rewrite_error", text, exception=exception)
 
 
 # ---------------------------------------------------------------- envelopes

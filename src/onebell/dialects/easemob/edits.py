@@ -28,10 +28,23 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: int  # ms
     body: dict[str, Any]
     ext: dict[str, Any] | None  # None = stays
+    adds_ext: bool = False  # what there is and not named stays too
 
 
-async def edit(context: Context, space: int, message: int, change: Edit) -> dict[str, Any]:
-    """Change a message in all its mailboxes; what clients are told of it (``edit_msg``).
+class Edited(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a message."""
+
+    told: dict[str, Any]  # ``edit_msg`` for clients
+    ext: dict[str, Any]  # as it is now
+
+    def words(self, change: Edit) -> dict[str, Any]:
+        """What a signal of it says besides."""
+        scope = "body" if change.ext is None else "body_and_ext"
+        return {"body": change.body, "ext": self.ext, "edited": self.told, "scope": scope}
+
+
+async def edit(context: Context, space: int, message: int, change: Edit) -> Edited:
+    """Change a message in all its mailboxes.
 
     Raises:
         TooManyEdits: nothing is changed.
@@ -39,7 +52,7 @@ async def edit(context: Context, space: int, message: int, change: Edit) -> dict
     """
     now = context.clock.now_ms()
     talk = msgspec.structs.replace(await talk_of(context, space, change.body), edited_ms=now)
-    told: dict[str, Any] = {}
+    edited: list[Edited] = []
 
     def write(parts: bytes) -> bytes:
         part, *others = unpack(parts)
@@ -47,14 +60,21 @@ async def edit(context: Context, space: int, message: int, change: Edit) -> dict
         count = int(data.get("edited", {}).get("count", 0)) + 1
         if count > MOST_EDITS:
             raise TooManyEdits
-        told.update(_told(change, count, now))
-        ext = data["ext"] if change.ext is None else change.ext
-        new = {**data, "body": change.body, "type": change.body["type"], "ext": ext, "edited": dict(told)}
+        told = _told(change, count, now)
+        ext = _ext(data["ext"], change)
+        edited[:] = [Edited(told=told, ext=ext)]
+        new = {**data, "body": change.body, "type": change.body["type"], "ext": ext, "edited": told}
         return _encode((_changed(part, new, talk), *others))
 
     boxes = await context.store.inbox_changes.rewrite(space, message, write)
     context.bell.ring(Changed(space=space, mailboxes=boxes))
-    return told
+    return edited[0]
+
+
+def _ext(before: dict[str, Any], change: Edit) -> dict[str, Any]:
+    if change.ext is None:
+        return before
+    return {**before, **change.ext} if change.adds_ext else change.ext
 
 
 def _told(change: Edit, count: int, now: int) -> dict[str, Any]:

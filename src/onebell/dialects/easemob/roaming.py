@@ -12,10 +12,9 @@ from onebell.core.directory import Account
 from onebell.core.inbox import unpack
 from onebell.dialects.base import Route
 from onebell.dialects.easemob import answer
-from onebell.dialects.easemob.answer import Rejected, illegal
+from onebell.dialects.easemob.answer import illegal
 from onebell.dialects.easemob.app import NEVER_S, App
 from onebell.dialects.easemob.conversations import conversations, peers
-from onebell.dialects.easemob.messages import CALLS
 from onebell.dialects.easemob.msync.codec import DOMAIN
 from onebell.dialects.easemob.msync.down import to_meta
 from onebell.dialects.easemob.parse import read_body
@@ -60,13 +59,11 @@ class Roaming:
         """A user's own, for him and for the app."""
         gate = self._gate
         roam, drop = {"POST": Call(self._roam, USERS)}, {"DELETE": Call(self._drop, USERS)}
-        rewrite = {"PUT": Call(self._rewrite, CALLS)}
         return (
             gate.route(Path("/users/{}/messageroaming", gate.own_token, roam)),
             gate.route(Path("/users/{}/user_channel", gate.own_token, drop)),
             gate.route(Path("/sdk/user/{}/user_channels/list", gate.own_token, {"GET": Call(self._channels, USERS)})),
             gate.route(Path("/sdk/users/{}/token/expires", gate.own_token, {"GET": Call(self._expires, USERS)})),
-            gate.route(Path("/messages/rewrite/{}", gate.app_token, rewrite)),
         )
 
     # ------------------------------------------------------------ pages
@@ -131,10 +128,6 @@ class Roaming:
     async def _expires(self, visit: Visit) -> Answer:
         ends_at = visit.caller.ends_at or self._context.clock.now_ms() + NEVER_S * 1000
         return answer.plain({"expire_timestamp": ends_at})
-
-    async def _rewrite(self, visit: Visit) -> Answer:
-        """Over REST messages are not changed; clients change theirs over the protocol."""
-        raise Rejected(403, "message_rewrite_error", "The rewrite message feature is not open.")
 
 
 def _peer(app: App, queue: str) -> str:

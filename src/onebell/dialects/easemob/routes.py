@@ -19,6 +19,7 @@ from onebell.dialects.easemob.notifications import Notifications
 from onebell.dialects.easemob.online import Online
 from onebell.dialects.easemob.recalls import Recalls
 from onebell.dialects.easemob.roaming import Roaming
+from onebell.dialects.easemob.rewrites import Rewrites
 from onebell.dialects.easemob.server_json import server_json
 from onebell.dialects.easemob.tokens import Tokens
 from onebell.dialects.easemob.users import Users
@@ -43,6 +44,7 @@ class Easemob:
             Messages,
             Imports,
             Recalls,
+            Rewrites,
             History,
             Roaming,
             Online,

@@ -195,15 +195,14 @@ class Uplink:
         user = self._seated.user
         change = Edit(operator=user, sender=user, sent_at=found.created_at, body=content, ext=ext if has_ext else None)
         try:
-            told = await edit(self._context, self._seated.space, found.message, change)
+            edited = await edit(self._context, self._seated.space, found.message, change)
         except TooManyEdits:
             raise NotTaken(*refusals.NO_MORE_EDITS) from None
         except NotFound:
             raise NotTaken(*refusals.NO_MESSAGE) from None
-        scope = "body_and_ext" if has_ext else "body"
-        more = {"body": content, "ext": ext, "edited": told, "scope": scope}
-        answered = await self._tell("edit", receiver, of=of, once=str(told["count"]), has_copy=True, more=more)
-        said = Meta(ns=Meta.NOTIFY, id=answered.server_id, payload=_encode({"edit_msg": told}))
+        once, more = str(edited.told["count"]), edited.words(change)
+        answered = await self._tell("edit", receiver, of=of, once=once, has_copy=True, more=more)
+        said = Meta(ns=Meta.NOTIFY, id=answered.server_id, payload=_encode({"edit_msg": edited.told}))
         return Answered(answered.server_id, (said,))
 
     async def _own(

@@ -19,6 +19,7 @@ from onebell.carriers import registry
 from onebell.carriers.accounts import Accounts
 from onebell.carriers.callback_client import CallbackClient
 from onebell.carriers.credentials import Credentials
+from onebell.carriers.file_client import FileClient
 from onebell.carriers.object_client import ObjectClient
 from onebell.carriers.outbound import Outbound
 from onebell.carriers.rendering import PartRenderer
@@ -163,9 +164,10 @@ class Application:
         pages = [*self._setup.routes(), *Pages().routes(), *joins.routes(), *heard.routes()]
         replies = {easemob_app.DIALECT: PageReplies(context)}
         self.native = NativeApi(context, callers, self.carriers, _kinds, metrics, pages, replies)
+        easemob_im = Easemob(context, FileClient(self.outbound))
         self.dialects: Mapping[str, Dialect] = {
             dialect.name: dialect
-            for dialect in (PushPlus(context), WeCom(context), Ums(context), PushGo(context), Easemob(context))
+            for dialect in (PushPlus(context), WeCom(context), Ums(context), PushGo(context), easemob_im)
         }
         self.endpoints: Mapping[str, Endpoint] = {
             **self.dialects,

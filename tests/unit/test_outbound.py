@@ -260,6 +260,37 @@ async def test_a_badly_packed_body_is_no_answer(outbound: Outbound, service: Htt
         await get(outbound, service.base)
 
 
+async def test_a_streamed_body_is_bounded_and_passes_the_same_gate(outbound: Outbound, service: HttpService) -> None:
+    """Its pieces end one byte behind the limit; whole ones leave the connection for the next request."""
+    service.answers(answer(200, b"x" * 1000, content_type="text/plain"), answer(404), endless())
+    got = []
+    for _ in range(3):
+        async with outbound.stream("GET", service.base, headers={}, policy=LOOPBACK, limit_bytes=100_000) as stream:
+            got.append((stream.status, sum([len(piece) async for piece in stream.pieces])))
+    assert got == [(200, 1000), (404, 0), (200, 100_001)]
+    assert service.connections == 1
+    with pytest.raises(AddressForbidden):
+        async with outbound.stream("GET", service.base, headers={}, policy=strict(), limit_bytes=1):
+            pass
+    assert len(service.received) == 3
+
+
+async def test_a_stream_that_stops_is_unreachable(outbound: Outbound, service: HttpService) -> None:
+    """Too slow, or cut off in the middle: the reader hears of it where he reads."""
+    half = raw("HTTP/1.1 200 OK\ncontent-length: 10", b"12345", then_close=True)
+    service.answers(half, trickle())
+
+    async def taken() -> bytes:
+        async with outbound.stream(
+            "GET", service.base, headers={}, policy=LOOPBACK, timeout_s=0.5, limit_bytes=100
+        ) as stream:
+            return b"".join([piece async for piece in stream.pieces])
+
+    for _ in range(2):
+        with pytest.raises(Unreachable):
+            await taken()
+
+
 async def test_endless_headers_are_refused(outbound: Outbound, service: HttpService) -> None:
     """A head without end is given up long before the memory is full."""
     service.answers(endless_headers())

@@ -10,8 +10,8 @@ import re
 import socket
 import ssl
 import zlib
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
 import aiohttp
@@ -65,6 +65,14 @@ class HttpAnswer(msgspec.Struct, frozen=True, kw_only=True):
     truncated: bool = False  # there was more
 
 
+class HttpStream(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer whose body is still to come."""
+
+    status: int
+    headers: dict[str, str]  # as in ``HttpAnswer``
+    pieces: AsyncIterator[bytes]  # unpacked, at most one byte more than the limit; raises ``Unreachable``
+
+
 class Outbound:
     """Requests and connections through the address gate. One for the whole program."""
 
@@ -114,21 +122,40 @@ class Outbound:
             Unreachable: no answer within ``timeout_s`` (at most 30).
             InvalidInput: a method or header that cannot be sent.
         """
-        destination = read_url(url)
-        wire_headers = _checked_headers(method, headers)
-        wire_headers["Host"] = destination.host_header
-        if isinstance(body, Upload):
-            wire_headers["Content-Length"] = str(body.size)
-        call = _Call(method, destination, wire_headers, body, limit_bytes)
-        require_port(destination, policy)
-        try:
-            async with asyncio.timeout(min(timeout_s, TOTAL_S)):
-                addresses = await self._allowed(destination.host, destination.port, destination.origin, policy)
-                return await self._send(call, addresses)
-        except TimeoutError:
-            raise Unreachable(f"no answer in time from {destination.host}") from None
-        except (aiohttp.ClientError, OSError, zlib.error) as error:
-            raise Unreachable(f"{_words(error)}: {destination.host}") from None
+        call = _checked_call(method, url, headers, body, policy)
+        with _unreachable(call.destination.host):
+            async with asyncio.timeout(min(timeout_s, TOTAL_S)), await self._respond(call, policy) as response:
+                content, truncated = await _read(response, limit_bytes)
+                if truncated:
+                    response.close()
+                return HttpAnswer(
+                    status=response.status, headers=_first_of(response.headers), body=content, truncated=truncated
+                )
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        policy: Policy,
+        timeout_s: float = TOTAL_S,
+        limit_bytes: int,
+    ) -> AsyncIterator[HttpStream]:
+        """As ``request``, for bodies that nobody should hold: they are read inside the block, within ``timeout_s``."""
+        call = _checked_call(method, url, headers, None, policy)
+        with _unreachable(call.destination.host):
+            async with asyncio.timeout(min(timeout_s, TOTAL_S)), await self._respond(call, policy) as response:
+                try:
+                    yield HttpStream(
+                        status=response.status,
+                        headers=_first_of(response.headers),
+                        pieces=_pieces(response, limit_bytes),
+                    )
+                finally:
+                    if not response.content.at_eof():
+                        response.close()
 
     async def connect(self, host: str, port: int, policy: Policy) -> socket.socket:
         """A connected, non-blocking TCP socket, for protocols other than HTTP.
@@ -168,31 +195,25 @@ class Outbound:
             # A resolver that fails closes the gate; an address guessed from elsewhere would open it.
             raise Unreachable(f"name not found: {host}") from None
 
-    async def _send(self, call: "_Call", addresses: Sequence[IpAddress]) -> HttpAnswer:
+    async def _respond(self, call: "_Call", policy: Policy) -> aiohttp.ClientResponse:
+        to = call.destination
+        addresses = await self._allowed(to.host, to.port, to.origin, policy)
         *others, last = addresses[:TRIED_ADDRESSES]
         for address in others:
             with suppress(aiohttp.ClientConnectorError):
-                return await self._send_to(address, call)
-        return await self._send_to(last, call)
+                return await self._ask(address, call)
+        return await self._ask(last, call)
 
-    async def _send_to(self, address: IpAddress, call: "_Call") -> HttpAnswer:
+    async def _ask(self, address: IpAddress, call: "_Call") -> aiohttp.ClientResponse:
         # The pool's key is the pinned address and the TLS name, so that a kept connection never changes its mind.
-        async with self._opened().request(
+        return await self._opened().request(
             call.method,
             call.url_at(address),
             headers=call.headers,
             data=call.body.pieces() if isinstance(call.body, Upload) else call.body,
             allow_redirects=False,
             server_hostname=call.tls_name,
-        ) as response:
-            packed = response.headers.get("Content-Encoding", "").strip().lower()
-            content, truncated = await _read(response.content, packed, call.limit_bytes)
-            if truncated:
-                response.close()
-            first: dict[str, str] = {}
-            for name, value in response.headers.items():
-                first.setdefault(name.lower(), value)
-            return HttpAnswer(status=response.status, headers=first, body=content, truncated=truncated)
+        )
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -222,7 +243,6 @@ class _Call:
     destination: Destination
     headers: CIMultiDict[str]
     body: bytes | Upload | None
-    limit_bytes: int
 
     def url_at(self, address: IpAddress) -> URL:
         """The URL with the pinned address in the host's place."""
@@ -248,6 +268,18 @@ class _NoResolver(aiohttp.abc.AbstractResolver):
         """Nothing is open."""
 
 
+def _checked_call(
+    method: str, url: str, headers: Mapping[str, str], body: bytes | Upload | None, policy: Policy
+) -> _Call:
+    destination = read_url(url)
+    wire_headers = _checked_headers(method, headers)
+    wire_headers["Host"] = destination.host_header
+    if isinstance(body, Upload):
+        wire_headers["Content-Length"] = str(body.size)
+    require_port(destination, policy)
+    return _Call(method, destination, wire_headers, body)
+
+
 def _checked_headers(method: str, headers: Mapping[str, str]) -> CIMultiDict[str]:
     if not _METHOD.fullmatch(method):
         raise InvalidInput("method is not a token", "method")
@@ -260,18 +292,47 @@ def _checked_headers(method: str, headers: Mapping[str, str]) -> CIMultiDict[str
     return checked
 
 
-async def _read(stream: aiohttp.StreamReader, packed: str, limit_bytes: int) -> tuple[bytes, bool]:
-    """The body, unpacked, up to the limit, and whether there was more.
+async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> tuple[bytes, bool]:
+    """The body up to the limit, and whether there was more."""
+    body = bytearray()
+    async for piece in _pieces(response, limit_bytes):
+        body += piece
+    return bytes(body[:limit_bytes]), len(body) > limit_bytes
+
+
+async def _pieces(response: aiohttp.ClientResponse, limit_bytes: int) -> AsyncIterator[bytes]:
+    """The body, unpacked, up to one byte more than the limit.
 
     A server that packs although we ask for plain bytes is unpacked piece by piece: a bomb stops at the limit.
     """
+    packed = response.headers.get("Content-Encoding", "").strip().lower()
     unpack = zlib.decompressobj(_PACKED[packed]) if packed in _PACKED else None
-    body = bytearray()
-    async for chunk in stream.iter_any():
-        body += chunk if unpack is None else unpack.decompress(chunk, limit_bytes + 1 - len(body))
-        if len(body) > limit_bytes:
-            return bytes(body[:limit_bytes]), True
-    return bytes(body), False
+    left = limit_bytes + 1
+    async for chunk in response.content.iter_any():
+        piece = chunk[:left] if unpack is None else unpack.decompress(chunk, left)
+        yield piece
+        left -= len(piece)
+        if not left:
+            return
+
+
+def _first_of(headers: Mapping[str, str]) -> dict[str, str]:
+    """Names in lower case, the first value of each."""
+    first: dict[str, str] = {}
+    for name, value in headers.items():
+        first.setdefault(name.lower(), value)
+    return first
+
+
+@contextmanager
+def _unreachable(host: str) -> Iterator[None]:
+    """Whatever stands between us and an answer is one error."""
+    try:
+        yield
+    except TimeoutError:
+        raise Unreachable(f"no answer in time from {host}") from None
+    except (aiohttp.ClientError, OSError, zlib.error) as error:
+        raise Unreachable(f"{_words(error)}: {host}") from None
 
 
 async def _first_socket(addresses: Sequence[IpAddress], port: int) -> socket.socket:

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tests.contract.easemob.support import directory, sign_in
+from tests.contract.easemob.support import dialect, directory, sign_in
 from tests.engines import settings_for
 from tests.service import ENGINES, Service, context_over
 
 from onebell.dialects.easemob.directory import Section, wanted
-from onebell.dialects.easemob.routes import Easemob
 from onebell.settings import Settings
 from onebell.store.base import Store
 from onebell.store.lookups import CachedLookups
@@ -24,7 +23,7 @@ def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 async def easemob(store: Store, store_settings: Settings, lookups: CachedLookups) -> Service:
     """Easemob over a store with the directory above; requests carry an app token."""
     context = context_over(store, store_settings, lookups)
-    service = Service(context, Easemob(context), (Section, wanted))
+    service = Service(context, dialect(context), (Section, wanted))
     await service.apply(directory())
     await sign_in(service)
     return service

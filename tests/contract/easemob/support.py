@@ -5,8 +5,13 @@ from typing import Any
 
 from tests.service import Said, Service
 
+from onebell.carriers.file_client import FileClient
+from onebell.carriers.outbound import Outbound
+from onebell.core.context import Context
+from onebell.dialects.easemob.routes import Easemob
 from onebell.store import schema
 
+OUT = FileClient(Outbound())
 USERS = "/acme/demo/messages/users"
 TOKEN = "/acme/demo/token"
 CLIENT = {"grant_type": "client_credentials", "client_id": "cid", "client_secret": "csecret"}
@@ -100,3 +105,8 @@ async def parts(easemob: Service) -> dict[str, Any]:
     part, *_ = json.loads(row["parts"])
     found: dict[str, Any] = part
     return found
+
+
+def dialect(context: Context) -> Easemob:
+    """The dialect, which may fetch what imports name."""
+    return Easemob(context, OUT)

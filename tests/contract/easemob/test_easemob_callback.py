@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from tests.contract.easemob.support import dialect
 from tests.service import context_over
 
 from onebell.core.context import Context
@@ -15,7 +16,6 @@ from onebell.dialects.easemob.app import App
 from onebell.dialects.easemob.bans import FAILURES, MINUTES
 from onebell.dialects.easemob.callback import SCHEDULE, PostSend
 from onebell.dialects.easemob.happenings import LOGIN, REPLACED
-from onebell.dialects.easemob.routes import Easemob
 from onebell.dialects.easemob.status import Device, tell_status
 from onebell.settings import Settings
 from onebell.store import schema
@@ -310,7 +310,7 @@ async def test_entry_ids_are_looked_up(store: Store, context: Context, space: in
 async def test_what_a_banned_rule_misses_is_parked(context: Context, space: int) -> None:
     """It is not sent, but kept, with why, to be replayed."""
     await make_rule(context.store, space, events=["login"])
-    easemob = Easemob(context)
+    easemob = dialect(context)
     for _ in range(FAILURES):
         await easemob.on_failure(space, {"rule": f"{APP}/audit"})
     await tell_status(context, space, App(org="acme", app="demo", client_id="c"), Device(user="u", resource="r"), LOGIN)

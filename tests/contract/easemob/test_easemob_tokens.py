@@ -6,11 +6,10 @@ import hashlib
 import json
 
 import pytest
-from tests.contract.easemob.support import CLIENT, TOKEN, directory, send, token_of
+from tests.contract.easemob.support import CLIENT, TOKEN, dialect, directory, send, token_of
 from tests.fakes.clock import MovedClock
 from tests.service import Service
 
-from onebell.dialects.easemob.routes import Easemob
 from onebell.store import schema
 
 # ---------------------------------------------------------------- tokens
@@ -37,7 +36,7 @@ async def test_expired_token(easemob: Service) -> None:
     now = easemob.context.clock.now_ms()
     token = await token_of(easemob, {**CLIENT, "ttl": 10})
     easemob.headers["Authorization"] = f"Bearer {token}"
-    easemob.dialect = Easemob(dataclasses.replace(easemob.context, clock=MovedClock(now + 60_000)))
+    easemob.dialect = dialect(dataclasses.replace(easemob.context, clock=MovedClock(now + 60_000)))
     said = await send(easemob, ["user2"])
     assert (
         said.status, said.json["error"], said.text,

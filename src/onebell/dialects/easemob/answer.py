@@ -178,6 +178,11 @@ def no_file() -> Rejected:
     return Rejected(404, "entity_not_found", "file may not exists")
 
 
+def not_fetched() -> Rejected:
+    """A file that an import names and nobody gave (§1.5; the text is ours: none is documented)."""
+    return illegal("body.url could not be downloaded")
+
+
 def file_expired(file_id: str) -> Rejected:
     """A file whose seven days are over."""
     return Rejected(404, "file_expired", f"file {file_id} is expired")

@@ -71,14 +71,14 @@ class ChatFiles:
         return answer.uploaded(self._gate.scene(visit), entity)
 
     async def _take(self, visit: Visit) -> dict[str, str]:
-        file_id, secret = new_id(self._context.vault, visit.app.key, self._context.clock.now_ms()), _new_secret()
+        file_id, secret = new_id(self._context.vault, visit.app.key, self._context.clock.now_ms()), new_secret()
         form = _Form(visit, digest(self._context.vault, secret))
         try:
             part = await form.file()
             file = await self._context.files.put(
                 visit.space,
-                _name(part),
-                _media_type(part),
+                file_name(part.filename or ""),
+                media_type(part.type),
                 form.pieces(part),
                 public_id=public_id(visit.app.key, file_id),
                 keep_s=KEEP_S,
@@ -126,7 +126,8 @@ class ChatFiles:
         raise answer.no_file()
 
 
-def _new_secret() -> str:
+def new_secret() -> str:
+    """The share-secret of a new file."""
     return secrets.token_urlsafe(24)
 
 
@@ -135,13 +136,15 @@ def _shown(visit: Visit, name: str) -> str:
     return visit.request.text_header(name.encode()) or visit.request.query_value(name) or ""
 
 
-def _name(part: Part) -> str:
+def file_name(text: str) -> str:
+    """A name as it is kept."""
     # PostgreSQL's text refuses NUL.
-    return (part.filename or "").replace("\0", "")[:NAME_CHARS]
+    return text.replace("\0", "")[:NAME_CHARS]
 
 
-def _media_type(part: Part) -> str:
-    kind = part.type.partition(";")[0].strip().lower()
+def media_type(text: str) -> str:
+    """A media type without its parameters; empty when it is none."""
+    kind = text.partition(";")[0].strip().lower()
     return kind if _TYPE.fullmatch(kind) else ""
 
 

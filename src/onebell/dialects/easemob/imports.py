@@ -6,19 +6,18 @@ from typing import Any
 import msgspec
 
 from onebell.core.context import Context
+from onebell.core.fetching import Fetcher
 from onebell.dialects.base import Route
 from onebell.dialects.easemob import answer
-from onebell.dialects.easemob.answer import illegal, message_too_large
-from onebell.dialects.easemob.app import App
+from onebell.dialects.easemob.answer import illegal
 from onebell.dialects.easemob.bodies import TYPES, stored_body
 from onebell.dialects.easemob.file_access import check_files
 from onebell.dialects.easemob.messages import CALLS
-from onebell.dialects.easemob.parse import Message, check_size, read_body
+from onebell.dialects.easemob.parse import Message, Rules, check_rest, check_size, read_body, size_of
+from onebell.dialects.easemob.rehosting import Rehosting
 from onebell.dialects.easemob.send import import_message
 from onebell.dialects.easemob.visit import Call, Gate, Path, Visit, must_be_json
 from onebell.http.exchange import Answer
-
-_encode = msgspec.json.Encoder().encode
 
 
 class _Source(msgspec.Struct):
@@ -38,9 +37,10 @@ class _Source(msgspec.Struct):
 class Imports:
     """The call that imports one message."""
 
-    def __init__(self, context: Context, gate: Gate) -> None:
+    def __init__(self, context: Context, gate: Gate, fetcher: Fetcher) -> None:
         self._context = context
         self._gate = gate
+        self._rehosted = Rehosting(context, fetcher)
 
     def routes(self) -> Sequence[Route]:
         """One message per call."""
@@ -51,15 +51,18 @@ class Imports:
         must_be_json(visit.request)
         check_size(visit.request.body, "target")
         source = read_body(visit.request.body, _Source)
-        message = _message(source, visit.app)
+        message = _message(source)
         await check_files(self._context, visit.space, message.body)
+        check_rest(message, Rules(message_bytes=visit.app.message_bytes, lenient=True))
+        if source.need_download:
+            message = msgspec.structs.replace(message, body=await self._rehosted(visit, message.body))
         now_ms = self._context.clock.now_ms()
         happened = min(source.msg_timestamp or now_ms, now_ms)
         number = await import_message(self._context, visit.space, visit.app, message, happened)
         return answer.full(self._gate.scene(visit), entities=[], data={"msg_id": number})
 
 
-def _message(source: _Source, app: App) -> Message:
+def _message(source: _Source) -> Message:
     body = source.body if source.body is not None else source.msg
     if not source.sender:
         raise illegal("from not allow empty")
@@ -77,8 +80,6 @@ def _message(source: _Source, app: App) -> Message:
     ext = source.ext or {}
     fields = {name: value for name, value in body.items() if name != "type"}
     stored = stored_body(kind, fields, lenient=True)
-    if len(_encode(body)) + (len(_encode(ext)) if ext else 0) > app.message_bytes:
-        raise message_too_large()
     return Message(
         sender=source.sender,
         receivers=(source.target,),
@@ -87,4 +88,5 @@ def _message(source: _Source, app: App) -> Message:
         ext=ext,
         online_only=False,
         sync_device=False,
+        size=size_of(body, ext),
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from onebell.core.context import Context
 from onebell.core.events import CallbackRequest, CallbackSchedule, Event
+from onebell.core.fetching import Fetcher
 from onebell.dialects.base import CallbackAnswer, Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.app import DIALECT
@@ -18,8 +19,8 @@ from onebell.dialects.easemob.msync.sockjs import SockJsPages
 from onebell.dialects.easemob.notifications import Notifications
 from onebell.dialects.easemob.online import Online
 from onebell.dialects.easemob.recalls import Recalls
-from onebell.dialects.easemob.roaming import Roaming
 from onebell.dialects.easemob.rewrites import Rewrites
+from onebell.dialects.easemob.roaming import Roaming
 from onebell.dialects.easemob.server_json import server_json
 from onebell.dialects.easemob.tokens import Tokens
 from onebell.dialects.easemob.users import Users
@@ -35,14 +36,13 @@ class Easemob:
     body_limit = 1024 * 1024  # D6: the hard cap under which 5 KB are measured
     callbacks: CallbackSchedule = SCHEDULE
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, fetcher: Fetcher) -> None:
         self._context = context
         self._gate = Gate(context)
         self._post_send = PostSend(context)
         parts = (
             Tokens,
             Messages,
-            Imports,
             Recalls,
             Rewrites,
             History,
@@ -53,7 +53,8 @@ class Easemob:
             ChatFiles,
             Notifications,
         )
-        self._parts = (*(part(context, self._gate) for part in parts), SockJsPages())
+        imports = Imports(context, self._gate, fetcher)
+        self._parts = (*(part(context, self._gate) for part in parts), imports, SockJsPages())
 
     def routes(self) -> Sequence[Route]:
         """What is built of the area; the last one tells a missing app from a missing path."""

@@ -35,6 +35,11 @@ class Visit:
     began: float  # monotonic seconds
     caller: Caller = UNKNOWN  # whose token was shown; set by the path's check
 
+    @property
+    def origin(self) -> str:
+        """``https://host`` as the caller saw it."""
+        return f"{self.request.scheme}://{self.request.text_header(b'host')}"
+
 
 @dataclass(frozen=True)
 class Rate:
@@ -176,13 +181,12 @@ class Gate:
     def scene(self, visit: Visit) -> Scene:
         """What the envelope says about a call."""
         request = visit.request
-        host = request.text_header(b"host")
         return Scene(
             org=visit.app.org,
             app=visit.app.app,
             application=visit.app.uuid,
             path=visit.path,
-            uri=f"{request.scheme}://{host}{request.path.decode('latin-1')}",
+            uri=visit.origin + request.path.decode("latin-1"),
             action=request.method.lower(),
             timestamp=self._context.clock.now_ms(),
             duration=self._duration(visit.began),

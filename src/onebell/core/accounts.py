@@ -65,3 +65,5 @@ class RelationKind(Enum):
 
     CONTACT = "contact"
     BLOCK = "block"
+    INVITATION = "invitation"
+    """The other one asks to be a contact, and has no answer yet."""

@@ -27,6 +27,12 @@ def names_of(connection: sa.Connection, space: int, app: str, name: str, kind: R
     return list(connection.execute(statement.order_by(relation.c.created_at.desc(), relation.c.other)).scalars())
 
 
+def _remove(connection: sa.Connection, space: int, app: str, name: str, kind: RelationKind, other: str) -> bool:
+    """End one relation; False when there was none."""
+    one = sa.and_(_of(space, app, name, kind), relation.c.other == other)
+    return connection.execute(sa.delete(relation).where(one)).rowcount > 0
+
+
 def remove_all(connection: sa.Connection, space: int, app: str, name: str) -> None:
     """Remove everything that an account is to others, and they to it."""
     either = sa.or_(relation.c.name == name, relation.c.other == name)
@@ -50,20 +56,46 @@ class Relations:
         return await self._database.read(lambda connection: connection.execute(statement).first() is not None)
 
     async def befriend(self, space: int, app: str, one: str, other: str) -> None:
-        """Make two accounts each other's contact."""
-        pairs = sorted(((one, other), (other, one)))
-        rows = [self._row(space, app, name, RelationKind.CONTACT, to) for name, to in pairs]
-        await self._database.write(lambda connection: insert_missing(connection, relation, rows))
+        """Make two accounts each other's contact; invitations between them are over."""
+        await self._database.write(lambda connection: self._befriend(connection, space, app, (one, other)))
+
+    async def invite(self, space: int, app: str, name: str, by: str) -> None:
+        """Somebody asks an account to be his contact; the same again is one invitation."""
+        row = self._row(space, app, name, RelationKind.INVITATION, by)
+        await self._database.write(lambda connection: insert_missing(connection, relation, [row]))
+
+    async def accept(self, space: int, app: str, name: str, by: str) -> bool:
+        """Take an invitation: they are contacts then; False when there is none, and they are not contacts either."""
+
+        def work(connection: sa.Connection) -> bool:
+            is_invited = _remove(connection, space, app, name, RelationKind.INVITATION, by)
+            if is_invited:
+                self._befriend(connection, space, app, (name, by))
+            return is_invited or by in names_of(connection, space, app, name, RelationKind.CONTACT)
+
+        return await self._database.write(work)
+
+    async def decline(self, space: int, app: str, name: str, by: str) -> bool:
+        """Drop an invitation; False when there is none."""
+        return await self._database.write(
+            lambda connection: _remove(connection, space, app, name, RelationKind.INVITATION, by)
+        )
+
+    def _befriend(self, connection: sa.Connection, space: int, app: str, both: tuple[str, str]) -> None:
+        pairs = sorted((both, both[::-1]))
+        insert_missing(
+            connection, relation, [self._row(space, app, name, RelationKind.CONTACT, to) for name, to in pairs]
+        )
+        for name, to in pairs:
+            _remove(connection, space, app, name, RelationKind.INVITATION, to)
 
     async def part(self, space: int, app: str, one: str, other: str) -> bool:
         """End a friendship on both sides; False when there was none."""
 
         def work(connection: sa.Connection) -> bool:
-            removed = 0
-            for name, to in sorted(((one, other), (other, one))):
-                both = sa.and_(_of(space, app, name, RelationKind.CONTACT), relation.c.other == to)
-                removed += connection.execute(sa.delete(relation).where(both)).rowcount
-            return removed > 0
+            pairs = sorted(((one, other), (other, one)))
+            removed = [_remove(connection, space, app, name, RelationKind.CONTACT, to) for name, to in pairs]
+            return any(removed)
 
         return await self._database.write(work)
 
@@ -84,9 +116,8 @@ class Relations:
 
     async def unblock(self, space: int, app: str, name: str, other: str) -> bool:
         """Take one off the block list; False when he was not on it."""
-        one = sa.and_(_of(space, app, name, RelationKind.BLOCK), relation.c.other == other)
         return await self._database.write(
-            lambda connection: connection.execute(sa.delete(relation).where(one)).rowcount > 0
+            lambda connection: _remove(connection, space, app, name, RelationKind.BLOCK, other)
         )
 
     def _row(self, space: int, app: str, name: str, kind: RelationKind, other: str) -> dict[str, object]:

@@ -208,11 +208,6 @@ def recall_error(text: str, status: int = 403) -> Rejected:
     return Rejected(status, "message_recall_error", text)
 
 
-def broken(status: int) -> Rejected:
-    """A failure of ours."""
-    return Rejected(status, "web_application", "Internal Server Error")
-
-
 def blocked(name: str) -> Rejected:
     """Somebody who wants nothing from whoever asks; clients are told the same word over their protocol."""
     return Rejected(403, "forbidden_op", f"blocked by {name}")
@@ -221,6 +216,11 @@ def blocked(name: str) -> Rejected:
 def rewrite_error(status: int, exception: str, text: str) -> Rejected:
     """A message that cannot be changed (§1.8)."""
     return Rejected(status, "message_rewrite_error", text, exception=exception)
+
+
+def broken(status: int) -> Rejected:
+    """A failure of ours."""
+    return Rejected(status, "web_application", "Internal Server Error")
 
 
 # ---------------------------------------------------------------- envelopes

@@ -1,6 +1,10 @@
-"""Contacts and block lists (sheet easemob §3.4)."""
+"""Contacts, invitations and block lists, as servers and the client SDKs call them (sheet easemob §3.4).
 
-from collections.abc import Sequence
+What only the SDKs call (``/contacts/apply``, ``/contacts/accept``, ``/sdk/user/{}/blocks`` …) is as easemob-websdk
+4.21.1 writes and reads it.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
 
 from onebell.core.accounts import RelationKind
 from onebell.core.context import Context
@@ -9,13 +13,17 @@ from onebell.dialects.base import Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.answer import illegal, no_service
 from onebell.dialects.easemob.app import ACCOUNT_NAME
+from onebell.dialects.easemob.roster import MOST_BLOCKED, Roster
 from onebell.dialects.easemob.userdata import user_entity
 from onebell.dialects.easemob.users import USERS
 from onebell.dialects.easemob.visit import Call, Gate, Path, Visit, object_of
 from onebell.errors import Refused
 from onebell.http.exchange import Answer
 
-MOST_BLOCKED = 500
+MOST_INVITED = 100
+"""In one call."""
+PAGE = 20
+_Change = Callable[[Account, Sequence[str]], Awaitable[None]]
 
 
 class Contacts:
@@ -27,69 +35,155 @@ class Contacts:
 
     def routes(self) -> Sequence[Route]:
         """A user's own lists, for him and for the app."""
-        gate = self._gate
-        contacts, blocks = "/users/{}/contacts/users", "/users/{}/blocks/users"
-        of_contact = {"POST": Call(self._befriend, USERS), "DELETE": Call(self._part, USERS)}
-        of_blocks = {"GET": Call(self._blocks, USERS), "POST": Call(self._block, USERS)}
+        contacts, blocks, sdk = "/users/{}/contacts", "/users/{}/blocks/users", "/sdk/user/{}/blocks"
         return (
-            gate.route(Path(contacts, gate.own_token, {"GET": Call(self._contacts, USERS)})),
-            gate.route(Path(contacts + "/{}", gate.own_token, of_contact)),
-            gate.route(Path(blocks, gate.own_token, of_blocks)),
-            gate.route(Path(blocks + "/{}", gate.own_token, {"DELETE": Call(self._unblock, USERS)})),
+            self._route(contacts, GET=self._pages),
+            self._route(contacts + "/users", GET=self._contacts),
+            self._route(contacts + "/users/{}", POST=self._befriend, DELETE=self._part),
+            self._route(contacts + "/apply", POST=self._invite),
+            self._route(contacts + "/accept/users/{}", POST=self._accept),
+            self._route(contacts + "/decline/users/{}", POST=self._decline),
+            self._route(blocks, GET=self._blocks, POST=self._block),
+            self._route(blocks + "/{}", DELETE=self._unblock),
+            self._route(sdk, POST=self._block, DELETE=self._unblock_several),
         )
 
+    def _route(self, pattern: str, **calls: Callable[[Visit], Awaitable[Answer]]) -> Route:
+        handled = {method: Call(handle, USERS) for method, handle in calls.items()}
+        return self._gate.route(Path(pattern, self._gate.own_token, handled))
+
+    def _roster(self, visit: Visit) -> Roster:
+        return Roster(self._context, visit.space, visit.app)
+
+    # ------------------------------------------------------------ lists
+
     async def _contacts(self, visit: Visit) -> Answer:
-        return await self._listed(visit, RelationKind.CONTACT)
+        names = await self._names(visit, RelationKind.CONTACT)
+        # The SDK asks for all contacts so; what they are called is not kept.
+        wants_remarks = visit.request.query_value("needReturnRemark") == "true"
+        return self._listed(visit, names, _remarked(names) if wants_remarks else [])
+
+    async def _pages(self, visit: Visit) -> Answer:
+        names, query = await self._names(visit, RelationKind.CONTACT), visit.request.query_value
+        limit, cursor = query("limit") or str(PAGE), query("cursor") or ""
+        if not (limit.isascii() and limit.isdigit() and len(limit) <= 9 and int(limit)):
+            raise illegal(answer.INVALID_REQUEST)
+        # The cursor is the last name shown; whoever has gone since ends the list.
+        start = 0 if not cursor else names.index(cursor) + 1 if cursor in names else len(names)
+        page = names[start : start + int(limit)]
+        following = page[-1] if start + len(page) < len(names) else ""
+        return answer.full(self._gate.scene(visit), data={"contacts": _remarked(page), "cursor": following})
 
     async def _blocks(self, visit: Visit) -> Answer:
-        return await self._listed(visit, RelationKind.BLOCK)
+        return self._listed(visit, await self._names(visit, RelationKind.BLOCK), [])
 
-    async def _listed(self, visit: Visit, kind: RelationKind) -> Answer:
+    async def _names(self, visit: Visit, kind: RelationKind) -> list[str]:
         owner = await self._gate.account(visit, visit.values[0])
-        names = await self._context.store.relations.names(visit.space, visit.app.key, owner.name, kind)
-        return answer.brief(self._gate.scene(visit), entities=[], data=names, count=len(names))
+        return await self._context.store.relations.names(visit.space, visit.app.key, owner.name, kind)
+
+    def _listed(self, visit: Visit, names: list[str], entities: list[dict[str, str]]) -> Answer:
+        return answer.brief(self._gate.scene(visit), entities=entities, data=names, count=len(names))
+
+    # ------------------------------------------------------------ contacts
 
     async def _befriend(self, visit: Visit) -> Answer:
-        owner, friend = await self._both(visit)
-        if owner.name == friend.name:
-            raise illegal(answer.INVALID_REQUEST)
-        await self._context.store.relations.befriend(visit.space, visit.app.key, owner.name, friend.name)
+        owner, friend = await self._two(visit)
+        await self._roster(visit).befriend(owner, friend)
         return self._entity(visit, owner, friend, "contacts")
 
     async def _part(self, visit: Visit) -> Answer:
         owner, friend = await self._both(visit)
-        await self._context.store.relations.part(visit.space, visit.app.key, owner.name, friend.name)
+        roster = self._roster(visit)
+        await (roster.part if visit.caller.user else roster.sever)(owner, friend)
         return self._entity(visit, owner, friend, "contacts")
 
-    async def _block(self, visit: Visit) -> Answer:
-        names = object_of(visit.request).get("usernames")
-        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+    async def _invite(self, visit: Visit) -> Answer:
+        names, reason = _asked(visit)
+        if len(names) > MOST_INVITED:
             raise illegal(answer.INVALID_REQUEST)
-        owner = await self._gate.account(visit, visit.values[0])
-        keys = list(dict.fromkeys(name.lower() for name in names))
-        if not all(ACCOUNT_NAME.fullmatch(key) for key in keys) or len(keys) > MOST_BLOCKED:
-            raise no_service() if len(keys) <= MOST_BLOCKED else _too_many()
-        found = await self._context.store.accounts.find(visit.space, visit.app.key, keys)
-        if len(found) < len(keys):
+        owner, found = await self._owner_and(visit, names)
+        if owner.name in found:
+            raise illegal(answer.INVALID_REQUEST)
+        for name, other in found.items():
+            if not await self._roster(visit).invite(owner, other, reason):
+                raise answer.blocked(name)
+        return answer.envelope(self._gate.scene(visit), {"applyContacts": list(found)})
+
+    async def _accept(self, visit: Visit) -> Answer:
+        owner, other = await self._two(visit)
+        if not await self._roster(visit).accept(owner, other):
             raise no_service()
+        return answer.envelope(self._gate.scene(visit), {"acceptContacts": [other.name]})
+
+    async def _decline(self, visit: Visit) -> Answer:
+        owner, other = await self._two(visit)
+        await self._roster(visit).decline(owner, other)
+        return answer.envelope(self._gate.scene(visit), {"declineContacts": [other.name]})
+
+    # ------------------------------------------------------------ blocks
+
+    async def _block(self, visit: Visit) -> Answer:
+        return await self._change_blocks(visit, self._roster(visit).block)
+
+    async def _unblock_several(self, visit: Visit) -> Answer:
+        return await self._change_blocks(visit, self._roster(visit).unblock)
+
+    async def _change_blocks(self, visit: Visit, change: _Change) -> Answer:
+        names, _ = _asked(visit)
+        if len(set(names)) > MOST_BLOCKED:
+            raise _too_many()
+        owner, found = await self._owner_and(visit, names)
         try:
-            await self._context.store.relations.block(visit.space, visit.app.key, owner.name, keys, MOST_BLOCKED)
+            await change(owner, list(found))
         except Refused:
             raise _too_many() from None
-        return answer.full(self._gate.scene(visit), entities=[], data=keys)
+        return answer.full(self._gate.scene(visit), entities=[], data=list(found))
 
     async def _unblock(self, visit: Visit) -> Answer:
         owner, other = await self._both(visit)
-        await self._context.store.relations.unblock(visit.space, visit.app.key, owner.name, other.name)
+        await self._roster(visit).unblock(owner, [other.name])
         return self._entity(visit, owner, other, "blocks")
+
+    # ------------------------------------------------------------ who is meant
 
     async def _both(self, visit: Visit) -> tuple[Account, Account]:
         owner, other = visit.values
         return await self._gate.account(visit, owner), await self._gate.account(visit, other)
 
+    async def _two(self, visit: Visit) -> tuple[Account, Account]:
+        """Nobody is his own contact."""
+        owner, other = await self._both(visit)
+        if owner.name == other.name:
+            raise illegal(answer.INVALID_REQUEST)
+        return owner, other
+
+    async def _owner_and(self, visit: Visit, names: Sequence[str]) -> tuple[Account, dict[str, Account]]:
+        """The others by lower-case name, in the order asked for; all of them are there."""
+        owner = await self._gate.account(visit, visit.values[0])
+        keys = list(dict.fromkeys(name.lower() for name in names))
+        if not all(ACCOUNT_NAME.fullmatch(key) for key in keys):
+            raise no_service()
+        found = await self._context.store.accounts.find(visit.space, visit.app.key, keys)
+        if len(found) < len(keys):
+            raise no_service()
+        return owner, {key: found[key] for key in keys}
+
     def _entity(self, visit: Visit, owner: Account, other: Account, what: str) -> Answer:
         path = f"/users/{owner.uuid}/{what}"
         return answer.full(self._gate.scene(visit), path=path, entities=[user_entity(visit.app, other)])
+
+
+def _asked(visit: Visit) -> tuple[list[str], str]:
+    """The names in the body, and the reason beside them."""
+    body = object_of(visit.request)
+    names, reason = body.get("usernames"), body.get("reason")
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise illegal(answer.INVALID_REQUEST)
+    return names, reason if isinstance(reason, str) else ""
+
+
+def _remarked(names: Sequence[str]) -> list[dict[str, str]]:
+    return [{"username": name, "remark": ""} for name in names]
 
 
 def _too_many() -> answer.Rejected:

@@ -8,6 +8,8 @@ from onebell.core.context import Context
 from onebell.core.model import Content, IdempotencyKey, Part, People, Sender, Shown, Submission
 from onebell.dialects.easemob.app import DIALECT, App
 
+ROSTER = "roster"
+"""A change in who knows whom; ``more`` = {"operation", "reason"}."""
 KEEP_S = 8 * 86_400
 """A signal that is repeated within the life of a message is one."""
 
@@ -15,7 +17,7 @@ KEEP_S = 8 * 86_400
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """One signal to one party."""
 
-    kind: str  # of ``msync.down.SIGNALS``, or "roster"
+    kind: str  # of ``msync.down.SIGNALS``, or ``ROSTER``
     sender: Sender
     sender_name: str  # account name
     to: str  # account name

@@ -115,7 +115,7 @@ account = table(  # a person's identity in one Easemob app
     sa.Index("account_by_age", "space_id", "app", "created_at", "name"),
 )
 
-relation = table(  # what one account of an app is to another: contact | block
+relation = table(  # what one account of an app is to another: contact | block | invitation
     "relation",
     space_id(),
     key("app"),

@@ -11,6 +11,7 @@ from onebell.dialects.easemob.app import App
 from onebell.dialects.easemob.msync import codec
 from onebell.dialects.easemob.msync.keyvalues import to_pairs
 from onebell.dialects.easemob.msync.msync_pb2 import MessageBody, Meta, RosterBody
+from onebell.dialects.easemob.signals import ROSTER
 
 _encode = msgspec.json.Encoder().encode
 
@@ -22,7 +23,6 @@ SIGNALS: Final[Mapping[str, MessageBody.Type]] = {
     "edit": MessageBody.EDIT,
 }
 """By the name under which they are stored (``Content.data["signal"]``)."""
-ROSTER: Final = "roster"
 SCOPES: Final = {"body": MessageBody.BODY, "body_and_ext": MessageBody.BODY_AND_EXT}
 
 

@@ -19,6 +19,9 @@ DENIED: Final = Status.PERMISSION_DENIED
 
 BLOCKED: Final = (FAIL, "blocked")
 NOT_A_FRIEND: Final = (FAIL, "nonroster")
+NO_USER: Final = (FAIL, "user does not exist")
+NOT_INVITED: Final = (FAIL, "no such invitation")
+TOO_MANY_BLOCKED: Final = (FAIL, "block list exceed limit")
 UNREADABLE: Final = (FAIL, "message body is illegal")
 NO_GROUPS: Final = (FAIL, "group does not exist")
 UNSUPPORTED: Final = (FAIL, "not supported")

@@ -1,4 +1,4 @@
-"""What a device sends: messages, acks, recalls, edits (sheet easemob-msync §7). Each is durable before its answer."""
+"""What a device sends: messages, acks, recalls, edits, contacts (sheet easemob-msync §7); durable before the answer."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ from onebell.dialects.easemob.msync.device import Seated
 from onebell.dialects.easemob.msync.keyvalues import from_pairs
 from onebell.dialects.easemob.msync.msync_pb2 import MessageBody, Meta
 from onebell.dialects.easemob.msync.refusals import NotTaken
+from onebell.dialects.easemob.msync.roster_frames import take_roster
 from onebell.dialects.easemob.parse import Message
 from onebell.dialects.easemob.send import Origin, number_of, send_from
 from onebell.dialects.easemob.signals import Signal, tell
@@ -59,8 +60,16 @@ class Uplink:
             NotTaken: in the words of §7; nothing is stored.
             StoreUnavailable: likewise.
         """
-        if meta.ns != Meta.CHAT:
-            raise NotTaken(*refusals.UNSUPPORTED)
+        match meta.ns:
+            case Meta.CHAT:
+                return await self._message(meta)
+            case Meta.ROSTER:
+                await self._count()
+                await take_roster(self._context, self._seated, meta)
+                return self._nothing()
+        raise NotTaken(*refusals.UNSUPPORTED)
+
+    async def _message(self, meta: Meta) -> Answered:
         if GROUPS in meta.to.domain:
             raise NotTaken(*refusals.NO_GROUPS)
         try:

@@ -9,11 +9,13 @@ import aiohttp
 import pytest
 from tests.msync_client import Client, body_of, connected, signal, texts, token_of
 from tests.running import ALICE, BOB, RunningServer
+from tests.wire.easemob.test_easemob_wire import bearer
 
 from onebell.core.accounts import RelationKind
-from onebell.dialects.easemob.msync.msync_pb2 import MessageBody
+from onebell.dialects.easemob.msync.msync_pb2 import MessageBody, Meta
 
 APP = "acme/demo"
+MESSAGES = "/acme/demo/messages/users"
 
 
 @dataclass
@@ -53,6 +55,13 @@ class Page:
     async def last(self) -> int:
         """The newest rev."""
         return int((await self.call("GET", "/inbox"))[1]["next"])
+
+
+def acks(metas: list[Meta]) -> list[tuple[str, str, int]]:
+    """Read acks: from, to, of which message."""
+    bodies = [body_of(one) for one in metas]
+    assert {body.type for body in bodies} <= {MessageBody.READ_ACK}
+    return [(body.sender.name, body.to.name, body.ack_message_id) for body in bodies]
 
 
 @asynccontextmanager
@@ -122,6 +131,33 @@ async def test_read_marks_go_both_ways(server: RunningServer, page: Page) -> Non
     assert [(body_of(one).type, body_of(one).ack_message_id) for one in heard] == [
         (MessageBody.READ_ACK, number) for number in sent
     ]
+
+
+async def test_what_is_read_in_one_place_is_read_in_all_of_ones_own(server: RunningServer, page: Page) -> None:
+    """Read in the page, Alice's SDKs hear of it, also of what a system name wrote; read by one of them, the other one
+    and the page do."""
+    headers = await bearer(server)
+    async with client_of(server, "alice") as own, client_of(server, "alice", "phone") as phone:
+        async with client_of(server, "bob") as bob:
+            first, second = [(await bob.text("alice", text)).server_id for text in ("a", "b")]
+        message = {"to": ["alice"], "type": "txt", "body": {"msg": "c"}}
+        async with server.session.post(f"{server.url}{MESSAGES}", json=message, headers=headers) as answer:
+            system = int((await answer.json())["data"]["alice"])
+        for client in (own, phone):
+            assert texts([*await client.drain("bob"), *await client.drain("admin")]) == ["a", "b", "c"]
+        seqs = {one["body"]: one["seq"] for one in await page.items()}
+
+        await page.call("POST", f"/inbox/{seqs['a']}/read")
+        await page.call("POST", f"/inbox/{seqs['c']}/read")
+        for client in (own, phone):
+            heard = [*await client.drain("bob"), *await client.drain("admin")]
+            assert acks(heard) == [("alice", "bob", first), ("alice", "admin", system)]
+
+        start = await page.last()
+        await phone.send("bob", signal(MessageBody.READ_ACK, "alice", "bob", second))
+        assert acks(await own.drain("bob")) == [("alice", "bob", second)]
+        assert acks(await phone.drain("bob")) == []
+        assert [(one["body"], one["read_at"] is not None) for one in await page.items(start)] == [("b", True)]
 
 
 async def test_recalls_go_both_ways(server: RunningServer, page: Page) -> None:

@@ -12,6 +12,7 @@ from onebell.core.model import Kind, PartyKind, Receipt, Sender
 from onebell.core.recall import recall
 from onebell.core.replies import Blocked, Draft, Line, NotWritable, Sent, TooFast, Unread, kind_of
 from onebell.dialects.easemob.app import APP, DIALECT, UPLINK_BYTES, App
+from onebell.dialects.easemob.conversations import peers
 from onebell.dialects.easemob.page_files import chatfile
 from onebell.dialects.easemob.parse import Message
 from onebell.dialects.easemob.send import Origin, send_from
@@ -117,29 +118,47 @@ class PageReplies:
         """First the word to the clients: a crash between the two leaves a recall that can be repeated."""
         ends = await self._ends(line)
         if ends is not None:
-            signal = _signal(line, ends, "recall", sent.public_id)
-            await tell(self._context, line.space, ends.app, msgspec.structs.replace(signal, has_copy=True))
+            signal = _signal(line, ends.me, (line.peer, ends.peer.name), "recall", sent.public_id)
+            await tell(self._context, line.space, ends.app, signal)
         await recall(self._context, line.space, sent.message)
 
     async def tell_read(self, line: Line, read: Sequence[Unread]) -> None:
-        """A read ack for each, which its writer's SDK gets."""
-        ends = await self._ends(line)
-        if ends is None:
+        """A read ack for each, which its writer's SDK gets, and the reader's own.
+
+        Where the writer is no user of the app, only the reader's own clients are told.
+        """
+        found = await self._side(line)
+        if found is None:
             return
+        app, me = found
+        names = await peers(self._context, line.space, app, line.me, [line.feed])
+        if line.feed not in names:
+            return
+        is_user = await self._account(line.space, app.key, line.peer) is not None
+        to = (line.peer if is_user else line.me, names[line.feed])
         async with asyncio.TaskGroup() as tasks:
             for one in read:
-                signal = _signal(line, ends, "read_ack", one.public_id)
-                tasks.create_task(tell(self._context, line.space, ends.app, signal))
+                signal = _signal(line, me, to, "read_ack", one.public_id)
+                tasks.create_task(tell(self._context, line.space, app, signal))
 
     # ------------------------------------------------------------ who they are
 
     async def _ends(self, line: Line) -> Ends | None:
+        found = await self._side(line)
+        if found is None or line.me == line.peer:
+            return None
+        app, me = found
+        peer = await self._account(line.space, app.key, line.peer)
+        return None if peer is None else Ends(app, me, peer)
+
+    async def _side(self, line: Line) -> tuple[App, Account] | None:
+        """The app, and who writes or reads; None = he is no user of it any more."""
         key = line.code.rsplit(":", 2)[0]
         record = await self._context.lookups.record(line.space, DIALECT, APP, key)
-        me, peer = await self._account(line.space, key, line.me), await self._account(line.space, key, line.peer)
-        if record is None or me is None or peer is None or not me.active or line.me == line.peer:
+        me = await self._account(line.space, key, line.me)
+        if record is None or me is None or not me.active:
             return None
-        return Ends(msgspec.convert(record.data, App), me, peer)
+        return msgspec.convert(record.data, App), me
 
     async def _account(self, space: int, app: str, person: int) -> Account | None:
         return next((one for one in await self._accounts(space, person) if one.app == app), None)
@@ -157,15 +176,17 @@ class PageReplies:
         return await objection(self._context, line.space, ends.app, ends.me.name, ends.peer.name)
 
 
-def _signal(line: Line, ends: Ends, kind: str, of: int) -> Signal:
-    """To the other side, about one message; repeated it is the same."""
+def _signal(line: Line, me: Account, to: tuple[int, str], kind: str, of: int) -> Signal:
+    """About one message, to a party by its name and to one's own clients; repeated it is the same."""
+    party, name = to
     return Signal(
         kind=kind,
-        sender=Sender(party=line.me, kind=PartyKind.PERSON, name=ends.me.name),
-        sender_name=ends.me.name,
-        to=ends.peer.name,
-        party=line.peer,
+        sender=Sender(party=line.me, kind=PartyKind.PERSON, name=me.name),
+        sender_name=me.name,
+        to=name,
+        party=party,
         feed=line.feed,
         of=of,
         once="1",
+        has_copy=True,
     )

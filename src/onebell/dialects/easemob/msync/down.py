@@ -32,7 +32,9 @@ def to_meta(app: App, me: str, peer: str, queued: Queued) -> Meta | None:
     data: Mapping[str, Any] = part.content.data if part is not None else {}
     if "signal" not in data and "type" not in data:
         return None
-    sender, receiver = (me, peer) if queued.is_copy else (str(data.get("from", peer)), me)
+    # A signal that is for one's own clients only is no copy of anything.
+    is_own = queued.is_copy or ("signal" in data and data["from"] == me)
+    sender, receiver = (me, peer) if is_own else (str(data.get("from", peer)), me)
     ends = (codec.user(app, sender), codec.user(app, receiver))
     if data.get("signal") == ROSTER:
         return _roster(app, ends, queued, data)

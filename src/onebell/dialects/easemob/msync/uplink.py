@@ -176,7 +176,9 @@ class Uplink:
         name = names.get(found.feed, "")
         if not name or await self._context.lookups.account(seated.space, seated.app.key, name) is None:
             return self._nothing()
-        return await self._tell(kind, (found.sender, name, found.feed), of=of, once="1")
+        # Where something was read concerns the reader's other devices too; where it has arrived does not.
+        has_copy = kind == "read_ack"
+        return await self._tell(kind, (found.sender, name, found.feed), of=of, once="1", has_copy=has_copy)
 
     # ------------------------------------------------------------ recalls and edits
 

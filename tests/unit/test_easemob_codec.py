@@ -126,9 +126,18 @@ def test_an_object_comes_back_from_its_pairs() -> None:
     assert from_pairs(pairs) == KEYS
 
 
-def test_broken_json_of_a_pair_stays_text() -> None:
-    """A client that writes no JSON under the JSON type does not stop its message."""
-    assert from_pairs([KeyValue(key="a", type=KeyValue.JSON_STRING, string_value="{")]) == {"a": "{"}
+@pytest.mark.parametrize("text", ["{", "[" * 70 + "]" * 70, "1e999"])
+def test_what_is_no_json_of_ours_stays_text(text: str) -> None:
+    """Broken, or nested so deeply that who reads it later might fail: it does not stop its message."""
+    assert from_pairs([KeyValue(key="a", type=KeyValue.JSON_STRING, string_value=text)]) == {"a": text}
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**64), 10**400])
+def test_integers_without_end_keep_their_digits(number: int) -> None:
+    """REST takes any integer of JSON: no message is such that its receiver can never pull it."""
+    (pair,) = to_pairs({"n": number})
+    assert (pair.type, pair.string_value) == (KeyValue.JSON_STRING, str(number))
+    assert from_pairs([pair]) == {"n": number}
 
 
 BODIES = {

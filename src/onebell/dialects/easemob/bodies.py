@@ -59,7 +59,7 @@ class Reader:
             raise is_empty(f"body.{name}")
         if isinstance(value, str) and NUMBER.fullmatch(value):
             value = float(value)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not _is_number(value):
             raise is_illegal(f"body.{name}")
         return value
 
@@ -69,9 +69,19 @@ class Reader:
         if not isinstance(value, dict):
             raise is_illegal("body.size")
         sides = {side: value.get(side) for side in ("height", "width")}
-        if any(isinstance(side, bool) or not isinstance(side, int | float) for side in sides.values()):
+        if not all(_is_number(side) for side in sides.values()):
             raise is_illegal("body.size")
         return sides  # type: ignore[return-value]  # checked just above
+
+
+def _is_number(value: object) -> bool:
+    """Whether clients get it as a double: JSON's integers have no end."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _count(value: object, name: str) -> int:

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from onebell.dialects.easemob.msync.msync_pb2 import KeyValue
+from onebell.http.exchange import NotJson, read_json
 
 INT_32 = range(-(2**31), 2**31)
 INT_64 = range(-(2**63), 2**63)
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
 
 
 def to_pairs(values: Mapping[str, Any]) -> list[KeyValue]:
@@ -27,8 +27,8 @@ def _pair(key: str, value: object) -> KeyValue:
     if isinstance(value, int) and value in INT_64:
         kind = KeyValue.INT if value in INT_32 else KeyValue.LLINT
         return KeyValue(key=key, type=kind, varint_value=value)
-    if isinstance(value, int | float):
-        return KeyValue(key=key, type=KeyValue.DOUBLE, double_value=float(value))
+    if isinstance(value, float):
+        return KeyValue(key=key, type=KeyValue.DOUBLE, double_value=value)
     return KeyValue(key=key, type=KeyValue.JSON_STRING, string_value=_encode(value).decode())
 
 
@@ -58,7 +58,8 @@ def _finite(value: float) -> float | None:
 
 
 def _json(text: str) -> Any:
+    """What REST would not take stays text: nested too deeply, it could be written and never be read again."""
     try:
-        return _decode(text)
-    except (msgspec.DecodeError, RecursionError):
+        return read_json(text.encode())
+    except NotJson:
         return text

@@ -108,6 +108,16 @@ async def test_other_content_types_are_refused(content_type: str) -> None:
         await read(form(Field("a", b"1")), content_type=content_type)
 
 
+@pytest.mark.parametrize("charset", ["x\0y", "idna", "undefined", "utf-7"])
+async def test_charsets_that_are_none(charset: str) -> None:
+    """The caller names the charset of an extended parameter (RFC 2231): not every name, nor every byte, is text."""
+    extended = f"*={charset}''%FF-+2AA-".encode()
+    with pytest.raises(NotMultipart):
+        await read(form(Field("a", b"1")).replace(b'="a"', extended))
+    with pytest.raises(NotMultipart):
+        await read(form(Field("a", b"1")), content_type=f"multipart/form-data; boundary{extended.decode()}")
+
+
 @pytest.mark.parametrize("line", [b"X: " + b"y" * 20_000, b"\r\n".join([b"X: " + b"y" * 1000] * 20)])
 async def test_endless_headers_are_refused(line: bytes) -> None:
     """A part's headers are bounded, in one line or in many."""

@@ -35,7 +35,15 @@ class Part:
 
 def _parameter(headers: Message, name: str) -> str | None:
     value = headers.get_param(name, header="content-disposition")
-    return None if value is None else collapse_rfc2231_value(value)
+    if value is None:
+        return None
+    try:
+        text = collapse_rfc2231_value(value)
+        text.encode()  # UTF-7 and others hide halves of characters
+    except ValueError:
+        # The caller names the charset (RFC 2231): some take no bad bytes, some are no names at all.
+        raise NotMultipart(f"a {name} in no charset of ours") from None
+    return text
 
 
 async def form_parts(content_type: str, stream: AsyncIterator[bytes]) -> AsyncIterator[Part]:
@@ -54,10 +62,13 @@ async def form_parts(content_type: str, stream: AsyncIterator[bytes]) -> AsyncIt
 def _boundary(content_type: str) -> bytes:
     header = Message()
     header["content-type"] = content_type
-    boundary = header.get_boundary("")
+    try:
+        boundary = header.get_boundary("").encode()
+    except ValueError:  # in a charset that is none
+        boundary = b""
     if header.get_content_type() != "multipart/form-data" or not 0 < len(boundary) <= _BOUNDARY_CHARS:
         raise NotMultipart("no multipart/form-data with a boundary")
-    return boundary.encode()
+    return boundary
 
 
 class _Body:

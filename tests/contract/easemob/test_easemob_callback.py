@@ -10,7 +10,7 @@ from tests.contract.easemob.support import dialect
 from tests.service import context_over
 
 from onebell.core.context import Context
-from onebell.core.events import Event, EventKind
+from onebell.core.events import CallbackAnswer, Event, EventKind
 from onebell.core.packing import Packing
 from onebell.dialects.easemob.app import App
 from onebell.dialects.easemob.bans import FAILURES, MINUTES
@@ -221,6 +221,7 @@ async def test_push_results(store: Store, space: int, post_send: PostSend) -> No
         "channel": "BARK",
         "chat_type": "chat",
         "data": {"public_id": ID},
+        "device_id": "",
         "device_token": "key",
         "from": "user1",
         "msg_id": ID,
@@ -295,6 +296,16 @@ async def test_ninety_failures_ban_a_rule(context: Context, space: int, post_sen
     key = f"easemob:callback:{rule}"
     assert await context.limits.used(space, f"{key}:ban", MINUTES[0] * 60) == 1
     assert await context.limits.used(space, f"{key}:bans", 86_400) == 1
+
+
+async def test_long_answers_count_as_failures(context: Context, space: int) -> None:
+    """What an app's own server says may have a thousand characters (§4): more is held against its rule."""
+    await make_rule(context.store, space, events=["chat"])
+    easemob = dialect(context)
+    (request,) = await easemob.pack([stored(space)])
+    for said in ("好" * 1000, "好" * 1001):
+        await easemob.on_answer(request, CallbackAnswer(status=200, headers={}, body=said.encode()))
+    assert await context.limits.used(space, f"easemob:callback:{APP}/audit:failed", 30) == 1
 
 
 async def test_entry_ids_are_looked_up(store: Store, context: Context, space: int, post_send: PostSend) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from onebell.core.context import Context, Lookups
 from onebell.core.directory import Record
-from onebell.core.events import CallbackRequest, CallbackSchedule, Event
+from onebell.core.events import CallbackAnswer, CallbackRequest, CallbackSchedule, Event
 from onebell.dialects.easemob.app import CALLBACK, DIALECT, Rule
 from onebell.dialects.easemob.bans import Bans
 from onebell.dialects.easemob.happenings import Happening, happenings
@@ -16,6 +16,8 @@ from onebell.dialects.easemob.happenings import Happening, happenings
 # "Not 200 → retried once, at once" (sheet §4.2).
 SCHEDULE = CallbackSchedule(pauses_s=(0,), timeout_s=10, success=(200,))
 DEFAULT_ENV = "default"
+ANSWER_CHARS = 1000
+"""What an app's own server may say (sheet §4)."""
 
 
 async def rules_of(lookups: Lookups, space: int, app: str, kind: str) -> list[tuple[Rule, Record]]:
@@ -28,6 +30,11 @@ async def rules_of(lookups: Lookups, space: int, app: str, kind: str) -> list[tu
 def security(call_id: str, secret: str, timestamp: int) -> str:
     """The signature: lower-case hex MD5 of call id, secret and timestamp (sheet §4)."""
     return hashlib.md5(f"{call_id}{secret}{timestamp}".encode(), usedforsecurity=False).hexdigest()
+
+
+def is_too_long(answer: CallbackAnswer) -> bool:
+    """Whether an app's own server says more than it may."""
+    return len(answer.body.decode("utf-8", "replace")) > ANSWER_CHARS
 
 
 class PostSend:

@@ -146,7 +146,9 @@ def _delivery(told: _Told) -> Iterator[Happening]:
     for person, receiver in told.receivers.items():
         body = _pushed(told, person, receiver)
         body |= {"channel": event.account_kind.upper(), "data": event.data}
-        body |= {"device_token": event.target, "notifier_name": event.account_code, "status": "success"}
+        # A route here is a person's and no device's.
+        body |= {"device_id": "", "device_token": event.target, "notifier_name": event.account_code}
+        body |= {"status": "success"}
         if why := NOT_PUSHED.get(event.kind):
             body |= {"status": "fail", "detail": why}
         yield Happening(PUSH, "", body)

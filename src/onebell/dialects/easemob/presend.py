@@ -13,7 +13,7 @@ from onebell.core.interceptors import Pass, Refuse, Verdict
 from onebell.core.model import Content, Part, Submission
 from onebell.dialects.easemob.app import DIALECT, Rule
 from onebell.dialects.easemob.bodies import stored_body, text_of
-from onebell.dialects.easemob.callback import rules_of, security
+from onebell.dialects.easemob.callback import is_too_long, rules_of, security
 from onebell.dialects.easemob.happenings import CHAT
 from onebell.http.exchange import NotJson, read_json
 from onebell.ids import uuid4
@@ -24,7 +24,6 @@ DENIED = "custom logic denied"
 BLOCKED = "Message blocked by external logic"
 BROKEN = "custom internal error"
 """What the sender is told: no ``code``, an empty one, or no usable answer."""
-ANSWER_CHARS = 1000
 PAYLOAD_BYTES = 1024
 _encode = msgspec.json.Encoder().encode
 
@@ -100,7 +99,7 @@ class PreSend:
 
 
 def _read(answer: CallbackAnswer) -> dict[str, Any]:
-    if answer.status != 200 or len(answer.body.decode("utf-8", "replace")) > ANSWER_CHARS:
+    if answer.status != 200 or is_too_long(answer):
         raise _Unusable
     try:
         said = read_json(answer.body)
@@ -108,16 +107,17 @@ def _read(answer: CallbackAnswer) -> dict[str, Any]:
         raise _Unusable from None
     if not isinstance(said, dict) or not isinstance(said.get("valid"), bool):
         raise _Unusable
-    if not isinstance(said.get("code"), str | None) or not isinstance(said.get("payload"), dict | None):
-        raise _Unusable
     return said
 
 
 def _verdict(submission: Submission, said: dict[str, Any]) -> Pass | Refuse:
     if not said["valid"]:
+        # A no is a no, whatever stands beside it.
         code = said.get("code")
-        return Refuse(DENIED if code is None else code or BLOCKED)
+        return Refuse((code or BLOCKED) if isinstance(code, str) else DENIED)
     payload = said.get("payload")
+    if not isinstance(payload, dict | None):
+        raise _Unusable
     return Pass(submission if payload is None else _changed(submission, payload))
 
 

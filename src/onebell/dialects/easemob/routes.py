@@ -9,7 +9,7 @@ from onebell.core.fetching import Fetcher
 from onebell.dialects.base import CallbackAnswer, Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.app import DIALECT
-from onebell.dialects.easemob.callback import SCHEDULE, PostSend
+from onebell.dialects.easemob.callback import SCHEDULE, PostSend, is_too_long
 from onebell.dialects.easemob.chatfiles import ChatFiles
 from onebell.dialects.easemob.contacts import Contacts
 from onebell.dialects.easemob.history import History
@@ -83,7 +83,9 @@ class Easemob:
         return await self._post_send.pack(events)
 
     async def on_answer(self, callback: CallbackRequest, answer: CallbackAnswer) -> None:
-        """Only the status counts."""
+        """Only the status counts, except that a long answer is held against its rule."""
+        if is_too_long(answer):
+            await self.on_failure(callback.space, callback.context)
 
     async def on_failure(self, space: int, context: Mapping[str, Any]) -> None:
         """A rule whose receiver fails too often rests."""

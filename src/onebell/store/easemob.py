@@ -39,13 +39,13 @@ class EasemobStore:
         """The space and message of a receiver's id; None = nobody has it."""
         return await self._changes.database.read(lambda connection: easemob_messages.numbered(connection, number))
 
-    async def recall_numbered(self, space: int, message: int, number: int) -> tuple[int, ...]:
+    async def recall_numbered(self, space: int, message: int, owner: int, number: int) -> tuple[int, ...]:
         """Recall what one receiver has of a message, and the sender's copy of that; the mailboxes, none when it was
         before."""
         changes, now_ms = self._changes, self._changes.clock.now_ms()
         return await changes.database.write(
             lambda connection: easemob_messages.recall_numbered(
-                connection, space, message, number, now_ms, changes.mint
+                connection, space, message, owner, number, now_ms, changes.mint
             )
         )
 

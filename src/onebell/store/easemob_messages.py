@@ -58,11 +58,11 @@ def numbered(connection: sa.Connection, number: str) -> tuple[int, Numbered] | N
 
 
 def recall_numbered(
-    conn: sa.Connection, space: int, message_id: int, number: int, now: int, mint: IdMint
+    conn: sa.Connection, space: int, message_id: int, owner: int, number: int, now: int, mint: IdMint
 ) -> tuple[int, ...]:
     """Recall what one receiver has of a message, and the sender's copy of that; the mailboxes, none when it was before.
 
-    Deliveries to him that have not gone out stop.
+    ``owner`` is the receiver, whom callbacks name. Deliveries to him that have not gone out stop.
     """
     boxes = inbox_changes.mark_entries(conn, space, message_id, now, entry.c.recalled_at, entry.c.public_id == number)
     if boxes:
@@ -75,6 +75,7 @@ def recall_numbered(
             message=message_id,
             kind=EventKind.RECALLED.value,
             at=now,
+            person=owner,
             data={"public_id": str(number)},
             watched=bool(row.watched),
         )

@@ -4,10 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.msync_client import body_of
+from tests.msync_client import body_of, connected, signal
 from tests.wire.easemob.desk import Desk
 from tests.wire.easemob.test_easemob_offline import count, signed_in
 
+from onebell.dialects.easemob.app import App
 from onebell.dialects.easemob.msync.msync_pb2 import MessageBody
 from onebell.store import schema
 
@@ -74,14 +75,19 @@ async def test_only_the_receivers_clients_hear(desk: Desk) -> None:
 
 
 async def test_one_of_many_receivers(desk: Desk) -> None:
-    """An id is one receiver's: the others keep theirs, and the sender his other copies."""
+    """An id is one receiver's: the others keep theirs, the sender his other copies, and callbacks name nobody else."""
     await desk.register("s0", "s1", "s2")
     said = await desk.send(["s1", "s2"], **{"from": "s0"}, sync_device=True)
     first, second = said.json["data"]["s1"], said.json["data"]["s2"]
     await desk.ok("POST", "/messages/msg_recall", recalled(first, "s1"))
     assert (await count(desk, "s1"), await count(desk, "s2")) == (0, 1)
+    message = (await desk.entries("s1"))[0]["message_id"]
     left = {row["public_id"] for row in await desk.entries("s0") if row["shown"] == 0 and not row["recalled_at"]}
     assert left == {int(second)}
+    (event,) = [
+        row for row in await desk.rows(schema.event) if row["message_id"] == message and row["kind"] == "recalled"
+    ]
+    assert event["person_id"] == await desk.person("s1")
     assert (await desk.call("POST", "/messages/msg_recall", recalled(first, "s1"))).refusal == GONE
     await desk.ok("POST", "/messages/msg_recall", recalled(second, "s2"))
     assert await count(desk, "s2") == 0
@@ -148,6 +154,17 @@ async def test_apps_that_take_nothing_back(desk: Desk) -> None:
     assert said.refusal == (403, "forbidden_op", "message recall service is unopened")
     number = await desk.sent("u2")
     assert (await desk.call("POST", "/messages/msg_recall", recalled(number), app="closed")).refusal == GONE
+
+
+async def test_clients_of_apps_that_take_nothing_back(desk: Desk) -> None:
+    """The SDK is told that recalling is off (sheet easemob-msync §7)."""
+    await desk.register("off", "peer", app="open")
+    async with connected(desk.server.session, desk.server.url, "off") as client:
+        client.app = App(org="onebell", app="open", client_id="")
+        await client.provision(await desk.user_token("off", app="open"))
+        sent = await client.text("peer", "stays")
+        answer = await client.send("peer", signal(MessageBody.RECALL, "off", "peer", sent.server_id))
+    assert (answer.status.error_code, answer.status.reason) == (1, "message recall disabled")
 
 
 async def test_older_form(desk: Desk) -> None:

@@ -6,13 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
-from tests.msync_client import Client, body_of, connected, signal, text_body, texts, token_of
+from tests.msync_client import DEMO, Client, body_of, connected, signal, text_body, texts, token_of
 from tests.running import ALICE, BOB, RunningServer
 
 from onebell.core.accounts import RelationKind
 from onebell.dialects.easemob.msync import codec
 from onebell.dialects.easemob.msync.keyvalues import to_pairs
-from onebell.dialects.easemob.msync.msync_pb2 import MessageBody, Meta, Status
+from onebell.dialects.easemob.msync.msync_pb2 import CommSyncDL, CommSyncUL, MessageBody, Meta, MSync, Status
 
 APP = "acme/demo"
 
@@ -64,6 +64,19 @@ async def test_what_is_sent_again_is_stored_once(server: RunningServer) -> None:
         other = await phone.text("bob", "hi", number=42)
 
     assert first.server_id == again.server_id != other.server_id
+    assert len(await entries(server, BOB)) == 2
+
+
+async def test_messages_without_an_id_are_no_repeats(server: RunningServer) -> None:
+    """A client that names none sends a message each time."""
+    async with online(server, "alice") as (alice,):
+        answers = []
+        for text in ("one", "two"):
+            body = text_body("alice", "bob", text).SerializeToString()
+            await alice.say(MSync.SYNC, CommSyncUL(meta=Meta(to=codec.user(DEMO, "bob"), ns=Meta.CHAT, payload=body)))
+            answers.append(await alice.hear_a(CommSyncDL))
+
+    assert answers[0].server_id != answers[1].server_id
     assert len(await entries(server, BOB)) == 2
 
 

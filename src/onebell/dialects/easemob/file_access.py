@@ -21,6 +21,11 @@ def public_id(app: str, file_id: str) -> str:
     return f"{DIALECT}/{app}/{file_id}"
 
 
+def is_of(file: StoredFile, app: str) -> bool:
+    """Whether a file was uploaded to this app."""
+    return file.public_id.startswith(public_id(app, ""))
+
+
 def digest(vault: Vault, secret: str) -> str:
     """What a share-secret is kept as."""
     return vault.digest(DIALECT, "share-secret", secret).hex()

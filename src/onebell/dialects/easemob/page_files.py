@@ -7,7 +7,7 @@ import msgspec
 from onebell.core.context import Context, StoredFile
 from onebell.dialects.easemob.app import DIALECT, App
 from onebell.dialects.easemob.chatfiles import BOX, KEEP_S
-from onebell.dialects.easemob.file_access import digest, public_id
+from onebell.dialects.easemob.file_access import digest, is_of, public_id
 from onebell.dialects.easemob.file_ids import new_id
 from onebell.errors import InvalidInput
 
@@ -38,10 +38,9 @@ async def chatfile(context: Context, app: App, file: StoredFile) -> ChatFile:
         expires_at=now + KEEP_S * 1000,
         data={"box": list(BOX)},
     )
-    prefix = public_id(app.key, "")
-    if not published.public_id.startswith(prefix):
+    if not is_of(published, app.key):
         raise InvalidInput("the file was sent elsewhere", "file")
-    return ChatFile(published.public_id.removeprefix(prefix), secret)
+    return ChatFile(published.public_id.removeprefix(public_id(app.key, "")), secret)
 
 
 def _secret(context: Context, file: StoredFile) -> str:

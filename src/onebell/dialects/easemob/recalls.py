@@ -14,7 +14,7 @@ from onebell.dialects.base import Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.answer import Rejected, recall_error
 from onebell.dialects.easemob.conversations import conversations
-from onebell.dialects.easemob.file_access import find_named
+from onebell.dialects.easemob.file_access import find_named, is_of
 from onebell.dialects.easemob.messages import CALLS
 from onebell.dialects.easemob.parse import DEFAULT_SENDER, read_body
 from onebell.dialects.easemob.send import receivers_of, sender_of
@@ -128,7 +128,7 @@ class Recalls:
 
     async def _hide(self, visit: Visit, found: Numbered, number: str) -> None:
         if found.receivers > 1:
-            is_new = await self._hide_one(visit, found.message, int(number))
+            is_new = await self._hide_one(visit, found, int(number))
         else:
             try:
                 is_new = await recall(self._context, visit.space, found.message)
@@ -138,8 +138,9 @@ class Recalls:
         if not is_new:  # somebody else was faster
             raise recall_error(GONE)
 
-    async def _hide_one(self, visit: Visit, message: int, number: int) -> bool:
-        boxes = await self._context.store.easemob.recall_numbered(visit.space, message, number)
+    async def _hide_one(self, visit: Visit, found: Numbered, number: int) -> bool:
+        store = self._context.store.easemob
+        boxes = await store.recall_numbered(visit.space, found.message, found.mailbox, number)
         if boxes:
             self._context.bell.ring(Changed(space=visit.space, mailboxes=boxes))
             self._context.bell.ring(Due(space=visit.space, queue="events"))
@@ -150,8 +151,8 @@ class Recalls:
         for name in ("url", "thumb"):
             url = body.get(name)
             file = await find_named(self._context, visit.space, url) if isinstance(url, str) and url else None
-            # One that a later message names too stays (sheet §1.6: attachments are deleted).
-            if file is not None and file.message in (0, found.message):
+            # One of another app, or that a later message names too, stays (sheet §1.6: attachments are deleted).
+            if file is not None and is_of(file, visit.app.key) and file.message in (0, found.message):
                 await self._context.files.remove(file)
 
     async def _tell_of_unknown(self, visit: Visit, asked: Asked, number: str, to: str) -> None:

@@ -115,8 +115,7 @@ class Uplink:
             sync_device=True,
         )
         device = seated.reader.device
-        once = IdempotencyKey(scope=f"easemob:uplink:{device}", key=str(meta.id), keep_s=REPEAT_S)
-        origin = Origin(party=seated.reader.mailbox, device=device, once=once)
+        origin = Origin(party=seated.reader.mailbox, device=device, once=_once(device, meta.id))
         try:
             receipt = await send_from(self._context, seated.space, seated.app, message, origin)
             return Answered(number_of(receipt))
@@ -187,7 +186,10 @@ class Uplink:
         found, receiver = await self._own(of, refusals.NOTHING_TO_RECALL, refusals.NOTHING_TO_RECALL)
         if found.shown != Shown.PERSON or found.recalled_at:
             raise NotTaken(*refusals.NOTHING_TO_RECALL)
-        if self._context.clock.now_ms() - found.created_at > self._seated.app.recall_window_s * 1000:
+        window_s = self._seated.app.recall_window_s
+        if not window_s:
+            raise NotTaken(*refusals.NO_RECALL)
+        if self._context.clock.now_ms() - found.created_at > window_s * 1000:
             raise NotTaken(*refusals.LATE_RECALL)
         info = from_pairs(meta.ext).get("recallMessageExtensionInfo")
         # First the word to the clients: a crash between the two leaves a recall that can be repeated.
@@ -279,6 +281,11 @@ class Uplink:
             more=more or {},
         )
         return Answered(await tell(self._context, seated.space, seated.app, signal))
+
+
+def _once(device: int, number: int) -> IdempotencyKey | None:
+    """By what the client calls its message; without a name none is the repeat of another."""
+    return IdempotencyKey(scope=f"easemob:uplink:{device}", key=str(number), keep_s=REPEAT_S) if number else None
 
 
 def _content(body: MessageBody) -> dict[str, Any]:

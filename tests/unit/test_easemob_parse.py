@@ -143,6 +143,11 @@ def test_null_scalars_are_absent() -> None:
     assert (message.online_only, message.sync_device, message.roam_ignore, message.env) == (False, False, (), None)
 
 
+def test_who_shall_not_look_back_is_named_in_any_case() -> None:
+    """Ids are lower case (§3.2), however they are written."""
+    assert parsed(roam_ignore_users=["U2"]).roam_ignore == ("u2",)
+
+
 def test_unknown_keys_are_ignored() -> None:
     """The Java SDK may send chatroom_msg_level."""
     assert parsed(chatroom_msg_level="high").sender == "user1"
@@ -274,6 +279,7 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
     ("img", {"filename": "f", "url": FILE}, "param body.size can't be empty"),
     ("img", {"filename": "f", "url": FILE, "size": {"width": 1}}, "param body.size is illegal"),
     ("img", {"filename": "f", "url": FILE, "size": "1x1"}, "param body.size is illegal"),
+    ("img", {"filename": "f", "url": FILE, "size": {"width": 10**400, "height": 1}}, "param body.size is illegal"),
     ("img", {"filename": "f", "url": 1, "size": {"width": 1, "height": 1}}, "param body.url is illegal"),
     ("audio", {"filename": "f", "url": FILE}, "param body.length can't be empty"),
     ("audio", {"filename": "f", "url": FILE, "length": "x"}, "param body.length is illegal"),
@@ -289,6 +295,7 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
     ("loc", {"lat": "nan", "lng": "2", "addr": "a"}, "param body.lat is illegal"),
     ("loc", {"lat": "1e999", "lng": "2", "addr": "a"}, "param body.lat is illegal"),
     ("loc", {"lat": True, "lng": "2", "addr": "a"}, "param body.lat is illegal"),
+    ("loc", {"lat": 10**400, "lng": "2", "addr": "a"}, "param body.lat is illegal"),
     ("loc", {"lng": "2", "addr": "a"}, "param body.lat can't be empty"),
     ("cmd", {"param": {}}, "param body.action can't be empty"),
     ("cmd", {"action": "a", "param": "x"}, "param body.param is illegal"),

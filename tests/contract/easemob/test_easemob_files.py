@@ -278,10 +278,11 @@ async def test_ranges(easemob: Service, asked: str, start: int, end: int) -> Non
 
 @on_both_engines
 async def test_a_range_outside(easemob: Service) -> None:
-    """416 with the size; a range of another unit is not a range."""
+    """416 with the size, in JSON as every refusal is (§1.1); a range of another unit is not a range."""
     uuid = (await uploaded(easemob))["uuid"]
     said = await get(easemob, uuid, range="bytes=70000-")
     assert (said.status, said.headers["content-range"]) == (416, "bytes */70000")
+    assert said.json["error"] == "web_application"
     assert (await get(easemob, uuid, range="lines=1-2")).body == BYTES
 
 

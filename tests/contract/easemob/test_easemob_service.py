@@ -126,12 +126,13 @@ async def test_case_18_default_sender(easemob: Service) -> None:
 
 
 async def test_sender_is_the_accounts_person(easemob: Service) -> None:
-    """A registered sender is shown by his account; an unregistered one by the name as written."""
+    """A registered sender is shown by his account, an unregistered one by the name as written; ids are lower case."""
     await send(easemob, ["user2"], **{"from": "USER1"})
     await send(easemob, ["user2"], **{"from": "Stranger"})
     first, second = await easemob.rows(schema.message)
     assert ("person", await easemob.person("user1")) == (first["sender_kind"], first["sender"])
     assert (second["sender_kind"], second["sender_name"]) == ("name", "Stranger")
+    assert (await parts(easemob))["content"]["data"]["from"] == "stranger"
 
 
 async def test_sync_device_copies_to_the_sender(easemob: Service) -> None:

@@ -115,6 +115,7 @@ def dynamic(user: str, at_s: int, ttl: int, secret: str = "csecret", appkey: str
         ("user1", -60, "csecret", "acme#demo", "Unable to authenticate due to expired access token"),
         ("user1", 0, "wrong", "acme#demo", "Unable to authenticate"),
         ("nobody", 0, "csecret", "acme#demo", "Unable to authenticate"),
+        ("user1\0", 0, "csecret", "acme#demo", "Unable to authenticate"),
         ("user1", 0, "csecret", "acme#other", "Unable to authenticate due to corrupt access token"),
     ],
 )

@@ -51,6 +51,21 @@ async def test_case_50_offline_messages(desk: Desk) -> None:
     assert (await desk.call("GET", f"/users/nobody/offline_msg_status/{ids[0]}")).status == 404
 
 
+async def test_one_name_of_two_conversations(desk: Desk) -> None:
+    """What was sent for a name before a person of the directory became its user is pulled with what he sent since."""
+    await desk.register("reader")
+    for user in ("before", "since"):
+        await desk.sent("reader", **{"from": "outsider"}, body={"msg": user})
+        if user == "before":
+            await desk.register("outsider")
+    async with signed_in(desk, "reader") as client:
+        assert await client.unread() == {"outsider": 2}
+        assert texts(await client.drain("outsider")) == ["before", "since"]
+        await desk.sent("reader", **{"from": "outsider"}, body={"msg": "live"})
+        assert texts(await client.news()) == ["live"]
+        assert await client.unread() == {}
+
+
 async def test_case_51_the_newest_five_hundred_wait(desk: Desk) -> None:
     """One more than may wait: the oldest is not handed out any more. The accounts share one limit of messages."""
     await desk.register("full")

@@ -50,6 +50,17 @@ async def test_what_waited_comes_in_batches(server: RunningServer) -> None:
     assert not first.HasField("is_last")
 
 
+async def test_a_key_beyond_all_ids(server: RunningServer) -> None:
+    """The wire's integers are larger than a store's: everything is acknowledged, and the socket stays."""
+    headers = await app_headers(server)
+    await rest(server, headers, "alice", "x")
+    token = await token_of(server.session, server.url, "alice")
+    async with connected(server.session, server.url, "alice") as client:
+        await client.provision(token)
+        assert (await client.pull("bob", 2**64 - 1)).is_last
+        assert await client.unread() == {}
+
+
 async def test_one_notice_until_the_end_was_seen(server: RunningServer) -> None:
     """Messages that come while the client pulls are in its pull; it is noticed again only after the empty end."""
     headers = await app_headers(server)

@@ -53,6 +53,37 @@ async def test_refusals_are_told_in_the_services_words(server: RunningServer) ->
             assert await client.hear() is None
 
 
+async def test_what_a_client_says_of_itself_is_bounded(server: RunningServer) -> None:
+    """Its names are cut where they are kept, a device without one is refused like another, nonsense is no token."""
+    token = await token_of(server.session, server.url, "alice")
+    mine = {"auth_token": json.dumps({"token": token}), "os_type": Provision.OTHER}
+    cases = [
+        ({**mine, "device_name": "n" * 9000, "device_uuid": "\0" * 9000, "version": "v" * 9000}, "r\0", (0, "")),
+        ({**mine, "os_type": -5}, "", (0, "")),
+        (mine, "r" * 257, (4, "")),
+        ({"auth_token": '{"x":' + "[" * 9000}, "r", (1, "Sorry, token or password does not match login info")),
+    ]
+    for fields, resource, expected in cases:
+        async with connected(server.session, server.url, "alice") as client:
+            await client.say(MSync.PROVISION, Provision(**fields), guid=codec.user(DEMO, "alice", resource))
+            said = await client.hear_a(Provision)
+            assert expected == (said.status.error_code, said.status.reason), resource[:9]
+            if expected[0] == 0:
+                assert said.resource
+                (session,) = await server.application.context.store.sessions.of_mailbox(*await alice(server))
+                assert max(len(value) for value in session.info.values()) <= 256
+                assert session.info["platform"] == str(Provision.OTHER)
+
+
+async def alice(server: RunningServer) -> tuple[int, int, int]:
+    """Her space and mailbox, now."""
+    context = server.application.context
+    space = (await context.lookups.spaces())[0].id
+    account = await context.lookups.account(space, "acme/demo", "alice")
+    assert account is not None
+    return space, account.person, context.clock.now_ms()
+
+
 async def test_nothing_before_the_sign_in(server: RunningServer) -> None:
     """Whoever asks first, or signs in twice, is shown out; nonsense is ignored, but not for ever."""
     async with connected(server.session, server.url, "alice") as client:

@@ -188,6 +188,13 @@ def file_expired(file_id: str) -> Rejected:
     return Rejected(404, "file_expired", f"file {file_id} is expired")
 
 
+def no_range(size: int) -> Rejected:
+    """Bytes that a file has not got; the Web SDK reads every refusal as JSON (§1.1)."""
+    refusal = Rejected(416, "web_application", "Requested Range Not Satisfiable")
+    refusal.headers = {b"content-range": b"bytes */%d" % size}
+    return refusal
+
+
 def media_type() -> Rejected:
     """A Content-Type that cannot hold JSON."""
     return Rejected(415, "web_application", "Unsupported Media Type")

@@ -20,7 +20,7 @@ from onebell.dialects.easemob.answer import (
     bad_token,
     unauthorized,
 )
-from onebell.dialects.easemob.app import CLIENT, DIALECT, TOKEN, App
+from onebell.dialects.easemob.app import ACCOUNT_NAME, CLIENT, DIALECT, TOKEN, App
 
 PREFIX = "YWMt"  # base64 of "ac-": what every client studied accepts (sheet §1.2)
 RANDOM_BYTES = 87  # 116 characters after the prefix, as long as the service's own
@@ -80,7 +80,7 @@ async def caller_of(context: Context, space: int, app: App, header: str) -> Call
     """
     token = bearer(header)
     if WELL_FORMED.fullmatch(token):
-        return await _issued(context, app, token)
+        return await _issued(context, space, app, token)
     dynamic = _decode_dynamic(token)
     if dynamic is None:
         raise bad_token(CORRUPT_TOKEN)
@@ -88,11 +88,11 @@ async def caller_of(context: Context, space: int, app: App, header: str) -> Call
     return Caller(user=dynamic.userId.lower(), ends_at=(dynamic.curTime + dynamic.ttl) * 1000)
 
 
-async def _issued(context: Context, app: App, token: str) -> Caller:
+async def _issued(context: Context, space: int, app: App, token: str) -> Caller:
     credential = await context.lookups.credential(DIALECT, TOKEN, token)
     if credential is None or not credential.enabled:
         raise bad_token(UNKNOWN_TOKEN)
-    if credential.settings.get("app") != app.key:
+    if credential.space != space or credential.settings.get("app") != app.key:
         raise bad_token(CORRUPT_TOKEN)
     if 0 < credential.expires_at <= context.clock.now_ms():
         raise unauthorized(EXPIRED_TOKEN)
@@ -120,7 +120,8 @@ async def _check_dynamic(context: Context, space: int, app: App, token: _Dynamic
     now_s = context.clock.now_ms() // 1000
     if not token.curTime <= now_s <= token.curTime + token.ttl:
         raise unauthorized(EXPIRED_TOKEN)
-    account = await context.lookups.account(space, app.key, token.userId.lower())
+    name = token.userId.lower()
+    account = await context.lookups.account(space, app.key, name) if ACCOUNT_NAME.fullmatch(name) else None
     if account is None or not account.active or token.curTime * 1000 + 999 < account.tokens_from:
         raise bad_token(UNKNOWN_TOKEN)
 

@@ -34,6 +34,7 @@ BOX = (170, 170)
 BOX_MOST = 4096
 FIELD_BYTES = 256
 NAME_CHARS = 255
+OUTSIDE = 416
 _FIELDS = ("restrict-access", "thumbnail-width", "thumbnail-height")
 """Headers of an upload; the Web SDK sends the last two as fields of the form, behind the file."""
 _TYPE = re.compile(r"[a-z0-9.+\-]{1,60}/[a-z0-9.+\-]{1,60}")
@@ -108,7 +109,10 @@ class ChatFiles:
             read=partial(self._context.files.read, file),
             headers=_HEADERS,
         )
-        return await file_answer(visit.request, download)
+        given = await file_answer(visit.request, download)
+        if given.status == OUTSIDE:
+            raise answer.no_range(file.size)
+        return given
 
     async def _thumbnail(self, file: StoredFile) -> StoredFile:
         try:

@@ -11,7 +11,7 @@ from onebell.core.directory import Account, Record
 from onebell.dialects.base import Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.answer import Rejected
-from onebell.dialects.easemob.app import DIALECT, TEMPLATE
+from onebell.dialects.easemob.app import ACCOUNT_NAME, DIALECT, TEMPLATE
 from onebell.dialects.easemob.disturb import INTERVAL, MOST_MS, NOTIFICATION, TYPES
 from onebell.dialects.easemob.push import BINDINGS, CHOSEN
 from onebell.dialects.easemob.visit import Call, Gate, Path, Rate, Visit, object_of
@@ -129,7 +129,7 @@ class Notifications:
 
     async def _place(self, visit: Visit) -> tuple[Account, str]:
         name, chat_type, key = visit.values
-        if chat_type not in CHAT_TYPES:
+        if chat_type not in CHAT_TYPES or not ACCOUNT_NAME.fullmatch(key.lower()):
             raise answer.no_service()
         return await self._gate.account(visit, name), f"{chat_type}/{key.lower()}"
 

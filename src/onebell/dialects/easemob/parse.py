@@ -46,7 +46,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     ext: dict[str, Any]
     online_only: bool
     sync_device: bool
-    roam_ignore: tuple[str, ...] = ()
+    roam_ignore: tuple[str, ...] = ()  # lower case
     env: str | None = None
     size: int = 0  # bytes of ``body`` and ``ext`` as they were sent, as compact JSON
 
@@ -188,7 +188,7 @@ def _message(source: _Source, rules: Rules) -> Message:
         ext=ext,
         online_only=source.routetype == ONLINE_ONLY,
         sync_device=bool(source.sync_device),
-        roam_ignore=tuple(source.roam_ignore_users or ()),
+        roam_ignore=tuple(name.lower() for name in source.roam_ignore_users or ()),
         env=source.env,
         size=size_of(source.body, ext),
     )

@@ -163,8 +163,15 @@ async def sender_of(context: Context, space: int, app: App, name: str) -> Sender
     return Sender(party=party, kind=PartyKind.SYSTEM, name=name.replace("\x00", ""))
 
 
+def _id_of(name: str) -> str:
+    """A user's id as clients and callbacks get it: lower case (sheet §3.2). What nobody can be called stays as sent."""
+    lower = name.lower()
+    return lower if ACCOUNT_NAME.fullmatch(lower) else name
+
+
 async def _submission(context: Context, space: int, app: App, message: Message, receivers: Receivers) -> Submission:
     sender = await sender_of(context, space, app, message.sender)
+    message = msgspec.structs.replace(message, sender=_id_of(message.sender))
     ids = list(dict.fromkeys(receivers.parties.values()))
     feeds = await conversations(context, space, app, sender.party, ids)
     watched = bool(await rules_of(context.lookups, space, app.key, "post"))

@@ -5,6 +5,7 @@ has seen the empty last answer. "Nothing is left" is therefore decided, and that
 the event loop; whatever was heard of while the store was asked means that it is asked again.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,6 +44,10 @@ class Queue:
     head: int = 0  # the first seq that it has not got, as far as that is known
     noticed: bool = False  # it will pull until it has seen the empty last answer
     stale: bool = False  # something new was heard of since the store was asked
+
+    def ask_anew(self) -> None:
+        """Nothing of it is on its way to the client."""
+        self.last, self.count, self.head = (0, 0), 0, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +110,12 @@ class Device:
         for queue in self._queues.values():
             queue.count = 0  # it has had half a minute to acknowledge
         waiting = await self._waiting()
-        for which, (name, _) in waiting.items():
+        counts: Counter[str] = Counter()
+        for which, (name, count) in waiting.items():
             self._queue(which, name).noticed = True
-        counts = [(codec.user(self.seated.app, name), count) for name, count in waiting.values()]
-        self._outbox.put(codec.unread(counts, self._context.clock.now_ms()))
+            counts[name] += count
+        queues = [(codec.user(self.seated.app, name), count) for name, count in counts.items()]
+        self._outbox.put(codec.unread(queues, self._context.clock.now_ms()))
         await self._answer_held()
 
     async def _waiting(self) -> dict[int, tuple[str, int]]:
@@ -134,15 +141,15 @@ class Device:
     async def pull(self, asked: CommSyncUL) -> None:
         """Acknowledge and answer with what follows, or with the end."""
         name = asked.queue.name
-        which = await self._which(name)
+        which = await self._which(name, asked.key)
         if which == 0:
             self._outbox.put(codec.end_of(asked.queue, self._context.clock.now_ms()))
             return
         queue = self._queue(which, name)
         queue.noticed = True
         if asked.key:
-            await self._acknowledge(which, queue, asked.key)
-        queue.last, queue.count, queue.head = (0, 0), 0, 0
+            await self._acknowledge(which, queue, min(asked.key, NO_LIMIT))
+        queue.ask_anew()
         if which not in self._held:
             self._held.append(which)
         await self._answer_held()
@@ -165,10 +172,12 @@ class Device:
             return NO_LIMIT
         return last
 
-    async def _which(self, name: str) -> int:
-        for which, queue in self._queues.items():
-            if queue.name == name:
-                return which
+    async def _which(self, name: str, key: int) -> int:
+        """The conversation that the client means: of those with one name the one it acknowledges, or is told of."""
+        same = [which for which, queue in self._queues.items() if queue.name == name]
+        if same:
+            sent = [which for which in same if key and self._queues[which].last[1] == key]
+            return (sent or [which for which in same if self._queues[which].noticed] or same)[0]
         seated = self.seated
         return await conversation_with(self._context, seated.space, seated.app, seated.reader.mailbox, name)
 
@@ -183,8 +192,12 @@ class Device:
                 if queue.stale:
                     continue
                 queue.noticed = False
-                self._outbox.put(codec.end_of(jid, now))
-                return True
+                if (namesake := self._namesake(queue.name)) == 0:
+                    self._outbox.put(codec.end_of(jid, now))
+                    return True
+                which, queue = namesake, self._queues[namesake]
+                queue.ask_anew()
+                continue
             queue.head = pulled.rows[0].seq
             metas, last = self._metas(queue.name, [row for row in pulled.rows if row.seq <= limit])
             if metas:
@@ -194,6 +207,13 @@ class Device:
             # What cannot be shown is passed over, or it would wait for ever.
             queue.after = max(queue.after, last)
         return False
+
+    def _namesake(self, name: str) -> int:
+        """Another conversation that the client knows by this name and was told of; 0 = there is none.
+
+        Whoever wrote under a name before he was its user has one of then and one of since.
+        """
+        return next((which for which, one in self._queues.items() if one.name == name and one.noticed), 0)
 
     async def _pulled(self, which: int, queue: Queue, limit: int) -> Pulled:
         after = None if queue.after < 0 else queue.after

@@ -21,6 +21,7 @@ from onebell.errors import NotFound, TooManyDevices
 DEVICES = 4
 """Online at once of one user on one platform (sheet easemob §5)."""
 RESOURCE_CHARS = 256
+_PLATFORMS = frozenset(Provision.OsType.values())
 TOKEN_MARK = "$t$"
 
 NO_MATCH = "Sorry, token or password does not match login info"
@@ -66,14 +67,14 @@ class Entrance:
         except Undecodable:
             raise NotSeated(Status.WRONG_PARAMETER) from None
         name = envelope.guid.name.lower()
-        if not name or not envelope.guid.app_key or len(asked.resource) > RESOURCE_CHARS:
+        resource = asked.resource or envelope.guid.client_resource or f"webim_{self.context.mint.mint()}"
+        if not name or not envelope.guid.app_key or len(resource) > RESOURCE_CHARS:
             raise NotSeated(Status.WRONG_PARAMETER)
         space, app = await self._app(envelope.guid.app_key)
         account = await self._account(space, app, name)
         ends_at = await self._check(space, app, name, _token_of(envelope, asked))
         if not account.active:
             raise NotSeated(Status.IM_FORBIDDEN)
-        resource = asked.resource or envelope.guid.client_resource or f"webim_{self.context.mint.mint()}"
         signed_in = await self._sign_in(space, app, account, resource, asked)
         session = signed_in.session
         reader = reader_of(self.context, space, app, account.person, session.device, signed_in.seen_at)
@@ -107,10 +108,11 @@ class Entrance:
             "realm": app.key,
             "user": account.name,
             "resource": resource,
-            "platform": str(asked.os_type),
-            "device_uuid": asked.device_uuid,
-            "device_name": asked.device_name,
-            "version": asked.version,
+            "platform": str(asked.os_type if asked.os_type in _PLATFORMS else Provision.OTHER),
+            # Kept with every sign-in: whatever length a client gives them.
+            "device_uuid": asked.device_uuid[:RESOURCE_CHARS],
+            "device_name": asked.device_name[:RESOURCE_CHARS],
+            "version": asked.version[:RESOURCE_CHARS],
         }
         seat = Seat(
             space=space,
@@ -118,7 +120,7 @@ class Entrance:
             dialect=DIALECT,
             realm=app.key,
             key=resource.replace("\0", ""),
-            name=asked.device_name.replace("\0", ""),
+            name=info["device_name"].replace("\0", ""),
             platform=info["platform"],
             limit=DEVICES,
             session=self.presence.draft(space, MSYNC, account.person, info),
@@ -137,6 +139,6 @@ def _token_of(envelope: MSync, asked: Provision) -> str:
     if not token:
         try:
             token = _auth_token.decode(asked.auth_token).token
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             token = ""
     return token.removeprefix(TOKEN_MARK)

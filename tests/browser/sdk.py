@@ -24,7 +24,8 @@ window.connect = (options) => {
     const names = ['onConnected', 'onDisconnected', 'onOfflineMessageSyncStart', 'onOfflineMessageSyncFinish',
         'onTextMessage', 'onImageMessage', 'onVideoMessage', 'onLocationMessage', 'onAudioMessage', 'onFileMessage',
         'onCmdMessage', 'onCustomMessage', 'onCombineMessage', 'onDeliveredMessage', 'onReadMessage',
-        'onChannelMessage', 'onRecallMessage', 'onModifiedMessage', 'onError'];
+        'onChannelMessage', 'onRecallMessage', 'onModifiedMessage', 'onError', 'onContactInvited', 'onContactAgreed',
+        'onContactAdded', 'onContactRefuse', 'onContactDeleted'];
     const heard = name => event => window.got.push({name, event: JSON.parse(JSON.stringify(event ?? null))});
     conn.addEventHandler('test', Object.fromEntries(names.map(name => [name, heard(name)])));
 };
@@ -99,6 +100,16 @@ class Sdk:
     async def send(self, message: Mapping[str, Any]) -> str:
         """Send what ``message.create`` makes of this; the id on the server."""
         return str(await self.page.evaluate("message => send(message)", dict(message)))
+
+    async def call(self, name: str, *arguments: Any) -> Any:
+        """One of the connection's own calls; what it resolves to."""
+        return await self.page.evaluate("([name, ...rest]) => conn[name](...rest)", [name, *arguments])
+
+    async def kicks(self, count: int) -> list[int]:
+        """The types of its errors, when there are so many and the connection is over each time."""
+        errors = await self.heard("onError", count)
+        await self.heard("onDisconnected", count)
+        return [error["type"] for error in errors]
 
     async def text(self, to: str, text: str, **more: Any) -> str:
         """Send a text."""

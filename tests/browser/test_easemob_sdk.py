@@ -163,18 +163,65 @@ async def test_signing_in_with_a_token(desk: Desk, app: str) -> None:
     assert "invalid password" in str(said)
 
 
-async def test_a_kick_ends_the_session(desk: Desk, app: str) -> None:
-    """Forced out over REST, the page is told and does not come back; so it is when the password changes."""
+async def test_kicks_are_the_sdks_own_errors(desk: Desk, app: str) -> None:
+    """Forced out, signed in again by the same device, another password, removed: 217, 206, 216, 207, and each time the
+    page does not come back."""
     headers = {"Authorization": f"Bearer {await desk.easemob_token()}"}
-    sdk = await Sdk.page_of(desk, app)
-    await sdk.open(desk.server.url, "alice", pwd="alice-password")
-    status = f"{desk.server.url}/acme/demo/users/alice/status"
-    async with desk.server.session.get(status, headers=headers) as answer:
-        assert (await answer.json())["data"] == {"alice": "online"}
-    async with desk.server.session.get(status.replace("status", "disconnect"), headers=headers) as answer:
-        assert answer.status == 200
-    (error,) = await sdk.heard("onError")
-    await sdk.heard("onDisconnected")
-    assert error["type"] == 217
-    async with desk.server.session.get(status, headers=headers) as answer:
-        assert (await answer.json())["data"] == {"alice": "offline"}
+    user = f"{desk.server.url}/acme/demo/users/alice"
+
+    async def call(method: str, path: str, body: Any = None) -> Any:
+        async with desk.server.session.request(method, user + path, json=body, headers=headers) as answer:
+            assert answer.status == 200
+            return (await answer.json()).get("data")
+
+    first = await Sdk.page_of(desk, app)
+    second = await Sdk.page_of(desk, app, first.page.context)
+    await first.open(desk.server.url, "alice", pwd="alice-password")
+    assert await call("GET", "/status") == {"alice": "online"}
+    await call("GET", "/disconnect")
+    assert await first.kicks(1) == [217]
+    assert await call("GET", "/status") == {"alice": "offline"}
+    await first.open(desk.server.url, "alice", pwd="alice-password")
+    # The SDK keeps its device's name where all pages of a site find it.
+    await second.open(desk.server.url, "alice", pwd="alice-password")
+    assert await first.kicks(2) == [217, 206]
+    await call("PUT", "/password", {"newpassword": "another"})
+    assert await second.kicks(1) == [216]
+    await second.open(desk.server.url, "alice", pwd="another")
+    await call("DELETE", "")
+    assert await second.kicks(2) == [216, 207]
+
+
+async def test_two_browsers_become_contacts(desk: Desk, app: str) -> None:
+    """Asked, refused, asked again and taken, then ended and blocked, with the SDK's own calls and events."""
+    alice, bob = await Sdk.page_of(desk, app), await Sdk.page_of(desk, app)
+    await alice.open(desk.server.url, "alice", pwd="alice-password")
+    await bob.open(desk.server.url, "bob", pwd="bob-password")
+    await alice.call("addContact", "bob", "let me in")
+    (asked,) = await bob.heard("onContactInvited")
+    assert (asked["from"], asked["to"], asked["status"], asked["type"]) == ("alice", "bob", "let me in", "subscribe")
+    await bob.call("declineContactInvite", "alice")
+    (refused,) = await alice.heard("onContactRefuse")
+    assert (refused["from"], refused["type"]) == ("bob", "unsubscribed")
+    await alice.call("addContact", "bob", "please")
+    await bob.heard("onContactInvited", 2)
+    await bob.call("acceptContactInvite", "alice")
+    (agreed,) = await alice.heard("onContactAgreed")
+    (added,) = await bob.heard("onContactAdded")
+    assert (agreed["from"], added["from"], added["type"]) == ("bob", "alice", "subscribed")
+    assert (await alice.call("getAllContacts"))["data"] == [{"userId": "bob", "remark": ""}]
+    assert (await bob.call("getContacts"))["data"] == ["alice"]
+    page = (await bob.call("getContactsWithCursor", {"pageSize": 10}))["data"]
+    assert page == {"cursor": "", "contacts": [{"userId": "alice", "remark": ""}]}
+
+    await alice.call("deleteContact", "bob")
+    (gone,) = await bob.heard("onContactDeleted")
+    assert (gone["from"], (await bob.call("getContacts"))["data"]) == ("alice", [])
+    assert (await bob.call("addUsersToBlocklist", {"name": ["alice"]}))["data"] == {"userIds": ["alice"]}
+    assert (await bob.call("getBlocklist"))["data"] == ["alice"]
+    said = await alice.page.evaluate("refused(send({type: 'txt', to: 'bob', msg: 'x'}))")
+    assert said["type"] == 603
+    await bob.call("removeUserFromBlocklist", {"name": ["alice"]})
+    await alice.text("bob", "hello again")
+    await bob.heard("onTextMessage")
+    assert await alice.events("onError") == await bob.events("onError") == []

@@ -1,5 +1,6 @@
 """Stored files, on both engines: on disk and in rows."""
 
+import asyncio
 import hashlib
 import os
 import tracemalloc
@@ -10,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from onebell.clock import SystemClock
-from onebell.errors import InvalidInput, StoreUnavailable
+from onebell.core.context import StoredFile
+from onebell.errors import InvalidInput, NotFound, StoreUnavailable
 from onebell.ids import IdMint
 from onebell.settings import Settings
 from onebell.store import schema
@@ -207,3 +209,22 @@ async def test_bodies_pass_through_without_being_held(files: StoredFiles, space:
     tracemalloc.stop()
     assert size == file.size == 96 * CHUNK
     assert peak < 8 * 1024 * 1024
+
+
+async def test_a_file_is_published_once(files: StoredFiles, space: int):
+    """Of two who give it an id at once one wins, and both get that one's; a file that is gone is told."""
+    file = await files.put(space, "a.txt", "text/plain", b"x", owner=5)
+    assert await files.find_public("a") is None
+
+    async def publish(name: str) -> StoredFile:
+        return await files.publish(file, public_id=name, secret=f"s-{name}", expires_at=9, data={"by": name})
+
+    one, other = await asyncio.gather(publish("a"), publish("b"))
+    assert one == other == await publish("c") == await files.find(space, file.id)
+    name = one.public_id
+    assert (one.secret, one.expires_at, one.data, one.owner, one.size) == (f"s-{name}", 9, {"by": name}, 5, 1)
+    assert await files.find_public(name) == one
+    assert [await files.find_public(lost) for lost in {"a", "b", "c"} - {name}] == [None, None]
+    await files.remove(file)
+    with pytest.raises(NotFound):
+        await publish("d")

@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.fakes.clock import MovedClock
 from tests.msync_client import DEMO, Client, connected, kick_of, token_of
 from tests.running import DemoStore, RunningServer, running
+from tests.wire.easemob.test_easemob_wire import bearer
 
 from onebell.dialects.easemob.app import App
 from onebell.dialects.easemob.msync import codec
@@ -116,6 +117,29 @@ async def test_the_same_device_replaces_itself(server: RunningServer) -> None:
         assert kick_of(await old.hear_a(CommSyncDL)) == 2
         assert await old.hear() is None
         assert await new.unread() == {}
+
+
+async def test_a_kick_says_why(server: RunningServer) -> None:
+    """Forced out (operation 4), another password (3), removed (1), shut out (1): the word, then the end of the
+    socket; the SDK's errors 217, 216 and 207 are made of them."""
+    headers = await bearer(server)
+    user = f"{server.url}/acme/demo/users/victim"
+    kicks: list[tuple[str, str, dict[str, str] | None, int]] = [
+        ("GET", "/disconnect", None, 4),
+        ("PUT", "/password", {"newpassword": "another"}, 3),
+        ("DELETE", "", None, 1),
+        ("POST", "/deactivate", None, 1),
+    ]
+    for method, path, body, operation in kicks:
+        token = await token_of(server.session, server.url, "victim")
+        async with connected(server.session, server.url, "victim") as client:
+            assert (await client.provision(token)).status.error_code == 0
+            async with server.session.request(method, user + path, json=body, headers=headers) as answer:
+                assert answer.status == 200
+            assert kick_of(await client.hear_a(CommSyncDL)) == operation, path
+            assert await client.hear() is None
+    async with connected(server.session, server.url, "victim") as client:
+        assert (await client.provision(token)).status.error_code != 0
 
 
 async def test_four_devices_of_a_platform(server: RunningServer) -> None:

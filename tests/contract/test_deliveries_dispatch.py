@@ -255,6 +255,24 @@ async def test_a_refused_credential_stops_the_account_and_nothing_is_lost(node: 
     assert await node.states() == dict.fromkeys(first + later, "sent")
 
 
+async def test_what_waits_for_a_stopped_account_is_given_up_in_its_time(node: Node) -> None:
+    """After the carrier's max_age it is expired and says what stopped the account; younger ones wait on."""
+    (old,) = await node.queue("a")
+    node.carrier.script("a", Unauthorized(why="401 token expired"))
+    await node.send_all()
+    node.rows.clock.move(node.carriers.age_s - 1)
+    (young,) = await node.queue("b")
+    await node.send_all()
+    assert (await node.states())[old] == "due"
+
+    node.rows.clock.move(1)
+    await node.send_all()
+
+    row = await node.rows.one(schema.delivery, id=old)
+    assert (row.state, row.why) == ("expired", "401 token expired")
+    assert (await node.states())[young] == "due"
+
+
 async def test_a_split_batch_finds_the_one_at_fault(node: Node) -> None:
     """A batch refused as a whole is halved until the bad address stands alone; the others are delivered once."""
     node.carriers.batch = 8

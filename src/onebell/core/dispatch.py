@@ -126,6 +126,7 @@ class Dispatcher:
         queue = self._context.store.deliveries
         await self._give_back_stale(now)
         lanes = await queue.lanes(now)
+        await self._give_up(lanes, now)
         claims = await self._claims(lanes, now)
         if not claims:
             return self._until_next(lanes, now)
@@ -147,6 +148,20 @@ class Dispatcher:
         stale = [job for lane in self._lanes.values() for job in lane.withdraw(lambda job: job.lease_until < until)]
         if stale:
             await self._context.store.deliveries.give_back(stale)
+
+    async def _give_up(self, lanes: Sequence[DueLane], now: int) -> None:
+        """A stopped account's deliveries wait for as long as they are worth sending, not for ever: their message ends,
+        and whoever watches it hears why."""
+        for lane in lanes:
+            account = await self._context.lookups.carrier_by_id(lane.space, lane.account) if lane.stopped else None
+            if account is None:
+                continue
+            due_until = now - round(self._max_age_s(account) * 1000)
+            if lane.due_at <= due_until:
+                self._announce(await self._context.store.deliveries.give_up(lane, due_until, now, self._context.mint))
+
+    def _max_age_s(self, account: CarrierAccount) -> float:
+        return account.max_age_s or self._carriers.max_age_s(account.kind)
 
     async def _claims(self, lanes: Sequence[DueLane], now: int) -> list[LaneClaim]:
         claims: list[LaneClaim] = []
@@ -266,7 +281,7 @@ class Dispatcher:
             lane.put_first(Group(group.message, group.part, apart).halves())
             pairs = [pair for pair in pairs if not isinstance(pair[1], Split)]
         now = self._context.clock.now_ms()
-        max_age_s = account.max_age_s or self._carriers.max_age_s(account.kind)
+        max_age_s = self._max_age_s(account)
         results = [self._judge.result(job, outcome, max_age_s, now) for job, outcome in pairs]
         if results:
             await self._ledger.store(results)

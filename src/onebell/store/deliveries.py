@@ -9,16 +9,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from onebell.core.events import EventKind
-from onebell.core.work import LEASE_S, Closed, EventDraft, Job, Lane, LaneClaim, Result, words
+from onebell.core.work import LEASE_S, Closed, Job, Lane, LaneClaim, Result
 from onebell.errors import NotFound
 from onebell.ids import IdMint
 from onebell.store.engine import Database
-from onebell.store.events import write_events
 from onebell.store.messages import Key, finish
 from onebell.store.outcomes import write_results
 from onebell.store.queueing import DUE, execute_many, keys_in
 from onebell.store.schema import attempt, carrier_account, carrier_pause, delivery, message, target
+from onebell.store.unsent import close_unsent, give_up
 
 MOST_INTERRUPTED = 10
 """A delivery that was begun this often without an end is what kills the process: it is parked as failed."""
@@ -48,6 +47,10 @@ class Deliveries:
     async def close(self, results: Sequence[Result], now_ms: int, mint: IdMint) -> Closed:
         """Store what became of jobs; events and the message's end are in the same transaction."""
         return await self._db.write(lambda connection: write_results(connection, results, now_ms, mint))
+
+    async def give_up(self, lane: Lane, due_until: int, now_ms: int, mint: IdMint) -> Closed:
+        """Close what has been due on a stopped account since ``due_until`` or longer, a piece at a time."""
+        return await self._db.write(lambda connection: give_up(connection, lane, due_until, now_ms, mint))
 
     async def give_back(self, jobs: Sequence[Job]) -> None:
         """Return jobs whose call never went out, to the places they had."""
@@ -147,7 +150,7 @@ def _claim(
     lease_until = now_ms + round(LEASE_S * 1000)
     jobs = tuple(_job(row, lease_until) for row in good)
     _lease(connection, jobs, node, now_ms)
-    return jobs, _close_unsent(connection, bad, now_ms, mint)
+    return jobs, close_unsent(connection, bad, now_ms, mint)
 
 
 def _next_of(claim: LaneClaim, now_ms: int) -> sa.Select[Any]:
@@ -250,37 +253,6 @@ def _lease(connection: sa.Connection, jobs: Sequence[Job], node: int, now_ms: in
             {"space_id": job.space, "delivery_id": job.id, "no": job.attempt, "node": node, "started_at": now_ms}
             for job in jobs
         ],
-    )
-
-
-def _close_unsent(connection: sa.Connection, bad: Sequence[tuple[Any, str, str]], now_ms: int, mint: IdMint) -> Closed:
-    if not bad:
-        return Closed()
-    execute_many(
-        connection,
-        sa.update(delivery)
-        .where(delivery.c.space_id == sa.bindparam("s"), delivery.c.id == sa.bindparam("d"))
-        .values(state=sa.bindparam("new_state"), why=sa.bindparam("words"), closed_at=now_ms, lease_until=0),
-        [{"s": row.space_id, "d": row.id, "new_state": state, "words": words(why)} for row, state, why in bad],
-    )
-    drafts = [_closing_event(row, state, why, now_ms) for row, state, why in bad if state != "cancelled"]
-    write_events(connection, drafts, mint)
-    finished = finish(connection, ((row.space_id, row.message_id) for row, _, _ in bad), now_ms, mint)
-    return Closed(finished=finished, watched=any(draft.watched for draft in drafts))
-
-
-def _closing_event(row: Any, state: str, why: str, now_ms: int) -> EventDraft:
-    kind = EventKind.EXPIRED if state == "expired" else EventKind.FAILED
-    return EventDraft(
-        space=row.space_id,
-        dialect=row.dialect or "",
-        message=row.message_id,
-        delivery=row.id,
-        person=row.person_id,
-        kind=kind.value,
-        at=now_ms,
-        data={"code": row.code, "message": words(why)},
-        watched=bool(row.watched),
     )
 
 

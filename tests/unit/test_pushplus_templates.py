@@ -163,9 +163,10 @@ def test_jenkins():
         "时间： 2020-04-16 09:20:00",
         "构建人： u",
         "耗时： 3秒",
-        "备注： 查看构建日志",
+        "备注： http://x/console",
     ]
     assert shown.url == "http://x/console"
+    assert "备注： 查看构建日志" in lines(show("jenkins", content.replace("http:", "https:"), NOW))
     assert "color:green" in shown.body
     assert "color:green" not in show("jenkins", '{"buildState":"构建成功"}', NOW).body
 

@@ -281,6 +281,7 @@ async def test_pictures_wait_for_a_click(client):
     assert 'href="?pictures=show"' in closed.body.decode()
     assert "img-src https: data:;" in opened.headers["content-security-policy"]
     assert 'href="?pictures=show"' not in opened.body.decode()
+    assert "?pictures=show" not in await client.page(await client.accepted(content='<img src="http://e.x/a.png">'))
 
 
 async def test_the_short_alias_shows_the_same_page(client):

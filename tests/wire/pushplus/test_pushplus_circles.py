@@ -117,14 +117,14 @@ async def test_lists_of_topics(people: Circle):
 
 async def test_a_joined_topic_in_detail(people: Circle):
     """Thirteen keys for a member; 805 for who is none, 999 for a topic that nobody has."""
-    no = await people.topic("olga", "joined", icon="https://example.com/i.png", topicType=2)
+    no = await people.topic("olga", "joined", icon="https://example.com/i.png", topicType=2, price="12.5")
     await people.join("bob", await people.link("olga", no))
     path = f"topic/joinTopicDetail?topicId={no}"
 
     assert without_times(await people.open("bob", "GET", path)) == (
         '{"code":200,"msg":"请求成功","data":{"topicName":"Topic joined","topicCode":"joined",'
         f'"topicId":{no},"contact":"c","introduction":"i","nickName":"main","createTime":"<time>",'
-        '"icon":"https://example.com/i.png","topicUserCount":1,"topicType":2,"price":0,"topicDescribe":"",'
+        '"icon":"https://example.com/i.png","topicUserCount":1,"topicType":2,"price":12.5,"topicDescribe":"",'
         '"userNickName":"Olga"}}'
     )
     assert await people.open("carol", "GET", path) == NOT_YOURS
@@ -139,6 +139,7 @@ async def test_what_a_topic_must_have(people: Circle):
         assert await people.open("bob", "POST", "topic/add", without) == refused(f"{name}不能为空")
     assert await people.open("bob", "POST", "topic/add", {**new, "topicType": 1}) == refused("暂不支持")
     assert await people.open("bob", "POST", "topic/add", {**new, "topicType": "x"}) == refused("topicType格式不正确")
+    assert await people.open("bob", "POST", "topic/add", {**new, "price": "free"}) == refused("price格式不正确")
     assert await people.open("bob", "POST", "topic/add", {**new, "contact": "c" * 101}) == refused("contact过长")
     assert (await people.data("bob", "POST", "topic/list", {}))["total"] == 0
 

@@ -75,7 +75,7 @@ def _plain(request: Request) -> Fields | None:
 
 
 def document(request: Request) -> dict[str, Any]:
-    """The body as an object, read as leniently as ``/send`` reads it; empty when there is no body.
+    """The body as an object, read as leniently as ``/send`` reads it; empty when there is none, or null.
 
     Raises:
         NotJson: it is neither an object nor a form.
@@ -85,6 +85,8 @@ def document(request: Request) -> dict[str, Any]:
     if _media_type(request) in _FORMS and not request.body.lstrip().startswith(b"{"):
         return dict(_form_pairs(request))
     value = loads(request.body)
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise NotJson("not an object")
     return value

@@ -1,6 +1,7 @@
 """The detail page of a message: no sign-in, whoever knows the shortCode may read it (sheet pushplus §1.6, §4)."""
 
 import asyncio
+import re
 from enum import Enum
 from html import escape
 
@@ -54,6 +55,8 @@ _PAGE = (
     '<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
     "<style>{style}</style></head><body>{body}</body></html>"
 )
+_PICTURE = re.compile(r'<img [^<>]*\bsrc="')
+"""One that there is to show: pictures over http are left out anyway."""
 _MISSING = "消息不存在"
 _TOPIC, _FRIEND = "群发", "好友消息"
 _GONE = frozenset({"recalled", "refused"})
@@ -89,7 +92,7 @@ def _article(found: SentMessage, content: Content, pictures: Pictures) -> str:
     mark = f'<span class="badge">{badge}</span>' if badge else ""
     by = f"{escape(one_line(found.sender_name))} {shanghai_text(found.created_at)}"
     shown = render(content).html
-    ask = _ASK if pictures is Pictures.HIDDEN and "<img " in shown else ""
+    ask = _ASK if pictures is Pictures.HIDDEN and _PICTURE.search(shown) else ""
     title = escape(one_line(content.title))
     return f'<h1>{title}</h1><p class="by">{mark}{by}</p><hr>{ask}<article>{shown}</article>'
 

@@ -253,7 +253,9 @@ def _jenkins(content: str, now_ms: int) -> Shown:
     if build.get("costTime") not in (None, ""):
         lines.append(line("耗时", f"{_raw(build['costTime'])}秒"))
     if log_url:
-        lines.append(f'备注： <a href="{escape(log_url)}">查看构建日志</a>')
+        # Only https is a link on our pages: an address inside the house can at least be read and copied.
+        label = "查看构建日志" if log_url.startswith("https:") else log_url
+        lines.append(f'备注： <a href="{escape(log_url)}">{escape(label)}</a>')
     return _page(lines, heading="项目状态提醒", url=log_url)
 
 

@@ -17,6 +17,7 @@ from onebell.http.exchange import Answer, Request
 NAME_CHARS = 100
 """Of a name or a code; the sheet leaves the number to us."""
 
+_AMOUNT = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}(?:\.0+)?")
 
 
@@ -94,6 +95,17 @@ class Call:
             OpenRefused: something else was given.
         """
         return number_of(name, self.values.get(name), default)
+
+    def amount(self, name: str) -> float:
+        """An amount, given as number or as text; whole ones without a fraction.
+
+        Raises:
+            OpenRefused: something else was given.
+        """
+        text = self.text(name)
+        if _AMOUNT.fullmatch(text) is None:
+            refuse(OpenFault.MALFORMED, name)
+        return float(text) if float(text) % 1 else int(float(text))
 
     def choice(self, name: str, choices: Sequence[int]) -> int:
         """One of these numbers; the parameter must be there.

@@ -40,7 +40,7 @@ async def result(call: Call) -> Answer:
 
 
 async def _mine(call: Call) -> SentMessage:
-    code = call.text("shortCode")
+    code = call.required("shortCode")
     found = await call.context.store.pushplus.message(code) if HEX32.match(code) else None
     if found is None or found.space != call.space.id or found.state == "recalled":
         refuse(OpenFault.NO_MESSAGE)

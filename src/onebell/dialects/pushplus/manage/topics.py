@@ -246,6 +246,8 @@ def _settings(call: Call) -> dict[str, Any]:
     settings: dict[str, Any] = {
         name: call.at_most(most, name, call.text(name)) for name, most in _KEPT.items() if call.has(name)
     }
+    if call.text("price"):
+        settings["price"] = call.amount("price")
     if call.text("topicType"):
         settings["topicType"] = call.choice("topicType", (NORMAL, POINTS, PUBLIC))
         if settings["topicType"] == POINTS:

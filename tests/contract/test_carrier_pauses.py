@@ -92,6 +92,20 @@ async def test_too_fast_stops_the_account_until_its_time(
     assert ["first" in got.body.decode() for got in bench.service.received] == [True, True, False]
 
 
+async def test_another_key_ends_a_pause(bench: Bench) -> None:
+    """A day's quota was the old key's: with another one what waits goes out at once."""
+    over = {"code": 40001, "message": "[AUTH]超过当天的发送次数限制"}
+    await bench.start("serverchan", answer(200, over), base_url="{at}", sendkey="SCTold")
+    waiting = await bench.queue("first")
+    await bench.send_all()
+    assert await bench.states(waiting) == ["due"]
+
+    bench.service.script = answer(200, {"code": 0, "message": ""})
+    await bench.store.carrier_accounts.set_fields(SPACE, bench.account, {"sendkey": "SCTnew"}, {"sendkey"})
+    await bench.send_all()
+    assert await bench.states(waiting) == ["sent"]
+
+
 async def test_a_device_that_is_gone_gets_nothing_more_until_its_account_is_changed(bench: Bench) -> None:
     """R10: not one request after the refusal, whose words the timeline has; another key makes a new beginning."""
     gone = {"code": 400, "message": "failed to get device token: failed to get [key-of-a-phone] device token"}

@@ -122,12 +122,12 @@ def insert(connection: sa.Connection, vault: ServerVault, space: int, new: NewCa
 
 
 def update(connection: sa.Connection, space: int, which: int, now_ms: int, **columns: Any) -> None:
-    """Write columns of an account; with other fields its dead addresses live again. Raises ``NotFound``."""
+    """Write columns of an account; with other fields it begins anew. Raises ``NotFound``."""
     statement = sa.update(carrier_account).where(carrier_account.c.space_id == space, carrier_account.c.id == which)
     if not connection.execute(statement.values(**columns, updated_at=now_ms)).rowcount:
         raise NotFound(f"carrier account {which}")
     if "fields" in columns:
-        targets.revive_all(connection, space, which)
+        targets.begin_anew(connection, space, which)
 
 
 def remove(connection: sa.Connection, space: int, ids: Sequence[int]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import sqlalchemy as sa
 
 from onebell.store.changes import Changes
-from onebell.store.schema import target
+from onebell.store.schema import carrier_pause, target
 from onebell.store.upserts import insert_missing, pages
 
 
@@ -43,10 +43,12 @@ def dead(connection: sa.Connection, space: int, ids: Sequence[int]) -> set[int]:
     return found
 
 
-def revive_all(connection: sa.Connection, space: int, account: int) -> None:
-    """An account that was changed may reach what it could not before."""
+def begin_anew(connection: sa.Connection, space: int, account: int) -> None:
+    """An account that was changed may reach what it could not before, and its provider may let it send at once."""
     here = sa.and_(target.c.space_id == space, target.c.account_id == account, target.c.dead_at > 0)
     connection.execute(sa.update(target).where(here).values(dead_at=0, dead_why=""))
+    paused = sa.and_(carrier_pause.c.space_id == space, carrier_pause.c.account_id == account)
+    connection.execute(sa.delete(carrier_pause).where(paused))
 
 
 class Targets:

@@ -1,7 +1,9 @@
 """Conversations as the inbox sees them, on both engines: what is unread, and how the other side took one's own."""
 
+import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from tests.contract.queues import ALICE, APP, BOB, ELSEWHERE, WITH_BOB, WITH_CAROL, Desk
@@ -11,7 +13,8 @@ from onebell.core.mailbox import Change
 from onebell.core.model import Shown
 from onebell.core.replies import Unread
 from onebell.store.base import Store
-from onebell.store.schema import entry
+from onebell.store.prepared import Box
+from onebell.store.schema import entry, message, public_id
 
 NEVER = 2**62
 
@@ -112,3 +115,24 @@ async def test_where_ones_own_message_stands(desk: Desk) -> None:
     assert await where(SPACE, ALICE, rows[own].message_id) == rows[own].seq
     assert await where(SPACE, ALICE, rows[came].message_id) == 0
     assert await where(SPACE, BOB, rows[own].message_id) == await where(SPACE + 1, ALICE, rows[own].message_id) == 0
+
+
+async def test_one_receiver_gets_a_message_of_his_own(desk: Desk) -> None:
+    """Alike in all but its ids, found by the receiver's; the others keep theirs. Of two at once one does it."""
+    item = desk.node.item(boxes=[Box(ALICE, WITH_BOB), Box(BOB, WITH_BOB, slot=1)], slots=2, parts=b"[1]")
+    item.stored = msgspec.structs.replace(item.stored, dialect="easemob")
+    receipt = await desk.node.writer.accept(item)
+    ids = {one.mailbox: int(one.public_id) for one in receipt.entries}
+    separate = desk.store.easemob.separate
+    await asyncio.gather(*(separate(SPACE, receipt.message, ids[BOB]) for _ in range(2)))
+    await separate(SPACE, receipt.message, ids[BOB])
+
+    rows = await desk.store.db.read(lambda conn: conn.execute(sa.select(message)).mappings().all())
+    (old,) = [row for row in rows if row["id"] == receipt.message]
+    (new,) = [row for row in rows if row["id"] != receipt.message]
+    assert {name for name in old if old[name] != new[name]} == {"id", "public_id"}
+    assert (await entries(desk))[ids[ALICE]].message_id == old["id"]
+    assert (await entries(desk, BOB))[ids[BOB]].message_id == new["id"]
+    known = await desk.store.db.read(lambda conn: conn.execute(sa.select(public_id)).all())
+    found = {row.public_id: row.message_id for row in known if row.dialect == "easemob"}
+    assert (found[str(ids[ALICE])], found[str(ids[BOB])]) == (old["id"], new["id"])

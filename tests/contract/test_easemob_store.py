@@ -323,6 +323,30 @@ async def test_friends_are_each_others(store: Store, space: int) -> None:
     assert await names(space, APP, "bob", RelationKind.CONTACT) == []
 
 
+async def test_only_who_was_invited_can_take_it(store: Store, space: int) -> None:
+    """One invitation however often it is asked; taken once, also by two of his devices or by both sides at once."""
+    relations, contact = store.relations, RelationKind.CONTACT
+    assert not await relations.accept(space, APP, "bob", "carol")
+    for _ in range(2):
+        await relations.invite(space, APP, "bob", by="carol")
+    assert await relations.names(space, APP, "bob", RelationKind.INVITATION) == ["carol"]
+    assert not await relations.accept(space, APP, "carol", "bob")
+    assert not await relations.decline(space, APP, "carol", "bob")
+    assert await relations.decline(space, APP, "bob", "carol")
+    assert not await relations.decline(space, APP, "bob", "carol")
+    assert await relations.names(space, APP, "bob", contact) == []
+
+    await relations.invite(space, APP, "bob", by="carol")
+    await relations.invite(space, APP, "carol", by="bob")
+    pairs = [("bob", "carol"), ("bob", "carol"), ("carol", "bob")]
+    assert await asyncio.gather(*(relations.accept(space, APP, *pair) for pair in pairs)) == [True] * 3
+    for one, other in pairs:
+        assert await relations.names(space, APP, one, contact) == [other]
+        assert await relations.names(space, APP, one, RelationKind.INVITATION) == []
+    await relations.part(space, APP, "bob", "carol")
+    assert not await relations.accept(space, APP, "bob", "carol")
+
+
 async def test_block_list_has_an_end(store: Store, space: int) -> None:
     """A block is one-sided; a list that would grow too long stays as it was."""
     await store.relations.block(space, APP, "bob", ["carol", "dave", "carol"], 2)

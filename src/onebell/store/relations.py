@@ -27,6 +27,11 @@ def names_of(connection: sa.Connection, space: int, app: str, name: str, kind: R
     return list(connection.execute(statement.order_by(relation.c.created_at.desc(), relation.c.other)).scalars())
 
 
+def _is_there(connection: sa.Connection, space: int, app: str, name: str, kind: RelationKind, other: str) -> bool:
+    statement = sa.select(relation.c.other).where(_of(space, app, name, kind), relation.c.other == other)
+    return connection.execute(statement).first() is not None
+
+
 def _remove(connection: sa.Connection, space: int, app: str, name: str, kind: RelationKind, other: str) -> bool:
     """End one relation; False when there was none."""
     one = sa.and_(_of(space, app, name, kind), relation.c.other == other)
@@ -52,8 +57,7 @@ class Relations:
 
     async def is_there(self, space: int, app: str, name: str, kind: RelationKind, other: str) -> bool:
         """Whether the account has this relation to another."""
-        statement = sa.select(relation.c.other).where(_of(space, app, name, kind), relation.c.other == other)
-        return await self._database.read(lambda connection: connection.execute(statement).first() is not None)
+        return await self._database.read(lambda connection: _is_there(connection, space, app, name, kind, other))
 
     async def befriend(self, space: int, app: str, one: str, other: str) -> None:
         """Make two accounts each other's contact; invitations between them are over."""
@@ -71,7 +75,7 @@ class Relations:
             is_invited = _remove(connection, space, app, name, RelationKind.INVITATION, by)
             if is_invited:
                 self._befriend(connection, space, app, (name, by))
-            return is_invited or by in names_of(connection, space, app, name, RelationKind.CONTACT)
+            return is_invited or _is_there(connection, space, app, name, RelationKind.CONTACT, by)
 
         return await self._database.write(work)
 

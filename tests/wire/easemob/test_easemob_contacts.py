@@ -15,6 +15,7 @@ from onebell.dialects.easemob.msync.msync_pb2 import Meta, RosterBody
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+APP_SETTINGS = {"closed": "contacts_only = true"}
 NO_SERVICE = (404, "service_resource_not_found", "Service resource not found")
 
 
@@ -76,6 +77,19 @@ async def test_an_invitation_is_refused(desk: Desk) -> None:
     await desk.ok("POST", "/users/d1/contacts/apply", {"usernames": ["d2"]}, token=d1)
     assert (await desk.call("POST", "/users/d1/contacts/accept/users/d2", token=d1)).refusal == NO_SERVICE
     assert (await desk.call("POST", "/users/d2/contacts/accept/users/d1", token=d1)).status == 401
+
+
+async def test_nobody_makes_himself_a_contact_where_only_contacts_write(desk: Desk) -> None:
+    """There a user's own token asks and takes; it makes no contacts."""
+    for name in ("u1", "u2"):
+        await desk.ok("POST", "/users", {"username": name, "password": "p"}, app="closed")
+    u1, u2 = [await desk.user_token(name, "p", app="closed") for name in ("u1", "u2")]
+    said = await desk.call("POST", "/users/u1/contacts/users/u2", app="closed", token=u1)
+    assert said.refusal[:2] == (401, "unauthorized")
+    await desk.ok("POST", "/users/u1/contacts/apply", {"usernames": ["u2"]}, app="closed", token=u1)
+    assert (await desk.ok("GET", "/users/u2/contacts/users", app="closed"))["data"] == []
+    await desk.ok("POST", "/users/u2/contacts/accept/users/u1", app="closed", token=u2)
+    assert (await desk.ok("GET", "/users/u2/contacts/users", app="closed"))["data"] == ["u1"]
 
 
 async def test_what_the_app_does_both_hear_of(desk: Desk) -> None:

@@ -158,6 +158,9 @@ async def test_what_is_read_in_one_place_is_read_in_all_of_ones_own(server: Runn
         assert acks(await own.drain("bob")) == [("alice", "bob", second)]
         assert acks(await phone.drain("bob")) == []
         assert [(one["body"], one["read_at"] is not None) for one in await page.items(start)] == [("b", True)]
+        await phone.send("bob", signal(MessageBody.CHANNEL_ACK, "alice", "bob"))
+        (whole,) = await own.drain("bob")
+        assert (body_of(whole).type, body_of(whole).sender.name) == (MessageBody.CHANNEL_ACK, "alice")
 
 
 async def test_recalls_go_both_ways(server: RunningServer, page: Page) -> None:

@@ -16,7 +16,7 @@ from onebell.dialects.easemob.app import ACCOUNT_NAME
 from onebell.dialects.easemob.roster import MOST_BLOCKED, Roster
 from onebell.dialects.easemob.userdata import user_entity
 from onebell.dialects.easemob.users import USERS
-from onebell.dialects.easemob.visit import Call, Gate, Path, Visit, object_of
+from onebell.dialects.easemob.visit import Call, Gate, Path, Visit, not_his, object_of
 from onebell.errors import Refused
 from onebell.http.exchange import Answer
 
@@ -87,6 +87,9 @@ class Contacts:
     # ------------------------------------------------------------ contacts
 
     async def _befriend(self, visit: Visit) -> Answer:
+        if visit.caller.user and visit.app.contacts_only:
+            # Whoever is a contact may write: that takes the other's word, or the app's.
+            raise not_his(visit)
         owner, friend = await self._two(visit)
         await self._roster(visit).befriend(owner, friend)
         return self._entity(visit, owner, friend, "contacts")

@@ -45,6 +45,11 @@ class _Asked(msgspec.Struct, frozen=True):
     new_ext: dict[str, Any] | None = None
     is_combine_ext: bool | None = None  # missing = true
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The new body."""
+        return {name: value for name, value in self.new_msg.items() if name != "type"}
+
 
 class Rewrites:
     """Texts and custom messages read anew; their clients hear of it, also those that are away."""
@@ -66,7 +71,7 @@ class Rewrites:
             raise rewrite_error(*BAD_ID)
         found = await self._own(visit, number)
         change = _change(asked, found)
-        if size_of(change.body, change.ext or {}) > visit.app.message_bytes:
+        if size_of(asked.fields, asked.new_ext or {}) > visit.app.message_bytes:
             raise message_too_large()
         try:
             edited = await edit(self._context, visit.space, found.message, change)
@@ -118,7 +123,7 @@ def _change(asked: _Asked, found: Numbered) -> Edit:
     kind, data = asked.new_msg.get("type"), found.part.content.data
     if kind not in TYPES or kind != data.get("type"):
         raise rewrite_error(*BAD_TYPE)
-    body = stored_body(kind, {name: value for name, value in asked.new_msg.items() if name != "type"}, lenient=True)
+    body = stored_body(kind, asked.fields, lenient=True)
     return Edit(
         operator=asked.user or OPERATOR,
         sender=str(data.get("from", "")),

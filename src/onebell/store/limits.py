@@ -106,7 +106,11 @@ class _Window:
 
 
 def _since(first: int, counts: Mapping[int, int]) -> int:
-    return sum(count for bucket, count in counts.items() if bucket >= first)
+    total = 0
+    for bucket, count in counts.items():
+        if bucket >= first:
+            total += count
+    return total
 
 
 class SharedLimits:
@@ -123,27 +127,30 @@ class SharedLimits:
         self._swept_ms = 0
 
     async def take(self, space: int, key: str, limit: int, window_s: int, amount: int = 1) -> bool:
-        window = await self._window((space, key, window_s))
         now_ms = self._clock.now_ms()
+        name = (space, key, window_s)
+        window = self._known(name, now_ms) or await self._look(name, now_ms)
         if window.held(now_ms) + amount > limit:
             return False
         window.add(now_ms, amount)
         return True
 
     async def used(self, space: int, key: str, window_s: int) -> int:
-        window = await self._window((space, key, window_s))
-        return window.held(self._clock.now_ms())
-
-    async def _window(self, name: Name) -> _Window:
         now_ms = self._clock.now_ms()
+        name = (space, key, window_s)
+        window = self._known(name, now_ms) or await self._look(name, now_ms)
+        return window.held(now_ms)
+
+    def _known(self, name: Name, now_ms: int) -> _Window | None:
+        """A window that need not be read."""
         window = self._windows.get(name)
         if window is None or (not self._is_alone and now_ms - window.read_ms > _FRESH_MS):
-            window = await self._look(name)
+            return None
         window.used_ms = now_ms
         self._used[name] = window
         return window
 
-    async def _look(self, name: Name) -> _Window:
+    async def _look(self, name: Name, now_ms: int) -> _Window:
         """Read a window for the first time, or again after nobody used it here for a while."""
         before = self._windows[name].read_ms if name in self._windows else 0
         try:
@@ -158,6 +165,8 @@ class SharedLimits:
         # A flush that came between has read more than this look.
         if name in stored and not window.flying and window.read_ms == before:
             window.land(stored[name], self._clock.now_ms())
+        window.used_ms = now_ms
+        self._used[name] = window
         return window
 
     def _make_room(self) -> None:

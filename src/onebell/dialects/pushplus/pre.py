@@ -24,22 +24,18 @@ class Preprocess:
         self._scripts = context.scripts
 
     async def script(self, sender: SenderInfo, code: str) -> str:
-        """The script of a code; empty when none is asked for.
+        """The script of a code.
 
         Raises:
             Rejected: E14.
         """
-        if not code:
-            return ""
         record = await self._lookups.record(sender.space.id, NAME, "pre", code, sender.person.id)
         if record is None:
             raise Rejected(Fault.PRE_UNKNOWN)
         return str(record.data.get("script", ""))
 
     async def apply(self, sender: SenderInfo, asked: Asked, script: str) -> Asked:
-        """What is asked for after the script; without one at once."""
-        if not script:
-            return asked
+        """What is asked for after the script."""
         try:
             content = await self._scripts.run(script, asked.content, owner=sender.person.id)
             _check(content, sender.profile.content_chars)

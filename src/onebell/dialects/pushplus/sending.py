@@ -83,10 +83,11 @@ class Sending:
     async def _store(self, sender: SenderInfo, asked: Asked, channel_name: str, code: str) -> str:
         way, audience, topic = await self._routed(sender, asked, channel_name, code)
         parse.check_time(asked.timestamp, self._context.clock.now_ms())
-        script = await self._preprocess.script(sender, asked.pre)
+        script = await self._preprocess.script(sender, asked.pre) if asked.pre else ""
         person = sender.person.id
         await self._senders.counters.check_rate(sender.space.id, person, sender.profile, asked.content)
-        asked = await self._preprocess.apply(sender, asked, script)
+        if script:
+            asked = await self._preprocess.apply(sender, asked, script)
         now_ms = self._context.clock.now_ms()
         guards = await price(self._lookups, sender, way.account, way.channel.points, audience) if way.account else ()
         plan = Plan(sender=sender, asked=asked, way=way, audience=audience, topic=topic, guards=guards, now_ms=now_ms)

@@ -35,6 +35,9 @@ class Mentions(msgspec.Struct, frozen=True, kw_only=True):
         return found[0] if person is None else f"@{person.name or person.uid}"
 
 
+_NOBODY = Mentions()
+
+
 async def mentions_of(lookups: Lookups, space: int, body: Body, targets: Targets) -> Mentions:
     """Everybody whom a text or markdown message mentions; unknown names are ignored."""
     if body.msgtype == "text":
@@ -42,12 +45,14 @@ async def mentions_of(lookups: Lookups, space: int, body: Body, targets: Targets
     if body.msgtype == "markdown":
         found = await people_named(lookups, space, _IN_TEXT.findall(body.markdown.content))
         return Mentions(people=_ids(found.values()), by_uid=found)
-    return Mentions()
+    return _NOBODY
 
 
 async def _of_text(lookups: Lookups, space: int, body: Body, targets: Targets) -> Mentions:
     in_text = _IN_TEXT.findall(body.text.content)
     uids, phones = body.text.mentioned_list[:NAMED_MAX], body.text.mentioned_mobile_list[:NAMED_MAX]
+    if not in_text and not uids and not phones:
+        return _NOBODY
     groups = [feed for feed in targets.feeds if feed.kind is not FeedKind.BLACKBOARD]
     if not groups and not targets.people:
         uids, phones = [], []  # the lists do nothing on blackboards (seed 003)

@@ -77,6 +77,12 @@ def test_json_is_one_line_per_pair(content, expected):
     assert expected == lines(show("json", content, NOW))
 
 
+def test_a_list_ends_its_line_itself():
+    """No empty line between a list and what follows it; a value that looks like one is text."""
+    assert show("json", '{"o":{"a":1},"z":2}', NOW).body == "o：<ul><li>a： 1</li></ul>z： 2"
+    assert "&lt;/ul&gt;&lt;br/&gt;" in show("json", '{"o":"</ul><br/>"}', NOW).body
+
+
 def test_json_values_are_escaped():
     """A value is text, whatever it looks like."""
     assert "&lt;img src=x onerror=alert(1)&gt;" in show("json", '{"a<b":"<img src=x onerror=alert(1)>"}', NOW).body

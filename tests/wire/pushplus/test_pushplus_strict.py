@@ -42,13 +42,16 @@ async def test_a30_friends_beyond_the_tenth_are_dropped(strict):
 
 
 async def test_a_days_quota_sticks(strict):
-    """E4: 200 requests over wechat a day, refused ones counted too; once over, it stays over for that channel."""
+    """E4: 200 requests over wechat a day, every refused one counted too; once over, it stays over for that channel."""
     for _ in range(200):
         await strict.post()
 
     assert (await strict.post(content="c")).body.decode() == refusal("E4")
     assert (await strict.post()).body.decode() == refusal("E4")
     assert (await strict.post(content="c", channel="nope")).body.decode() == refusal("E9")
+    alice = User(strict, UT, "alice-secret")
+    assert (await alice.data("GET", "user/sendCount"))["wechatSendCount"] == 202
+    assert (await alice.data("GET", "user/userLimitTime"))["sendLimit"] == 2
 
 
 async def test_a_batch_is_counted_by_channel(strict):

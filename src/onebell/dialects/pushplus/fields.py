@@ -170,11 +170,10 @@ def _form_or_json(request: Request) -> _Values:
 def _whole_body(request: Request, url: _Values) -> Fields:
     raw = request.body.decode("utf-8", "replace")
     # `curl -d 'disk full'` says form as well: what has no field is the text that it looks like.
-    if _media_type(request) not in _FORMS or "=" not in raw:
-        return _content_with(raw, _pairs((_json_object(request.body) or {}).items()), url)
-    document = _json_object(request.body) if raw.lstrip().startswith("{") else None
-    if document is not None:
-        return _content_with(raw, _pairs(document.items()), url)
+    is_form = _media_type(request) in _FORMS and "=" in raw
+    document = None if is_form and not raw.lstrip().startswith("{") else _json_object(request.body)
+    if document is not None or not is_form:
+        return _content_with(raw, _pairs((document or {}).items()), url)
     form = list(_form_pairs(request))
     values = _pairs(form)
     if "content" in values:

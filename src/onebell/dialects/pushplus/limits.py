@@ -99,8 +99,9 @@ class Counters:
         """Count a request with a valid token, refused ones too; false once the channel's quota is used up."""
         if channel not in COUNTED:
             return True
-        limit = profile.per_day.get(channel, _NO_QUOTA)
-        return await self._limits.take(space, self._day_key(person, channel), limit, _DAY_KEPT_S)
+        await self._limits.take(space, self._day_key(person, channel), _NO_QUOTA, _DAY_KEPT_S)
+        quota = profile.per_day.get(channel)
+        return quota is None or await self.used_today(space, person, channel) <= quota
 
     async def used_today(self, space: int, person: int, channel: str) -> int:
         """How many requests with a valid token were counted today."""

@@ -47,8 +47,9 @@ _STYLE = (
     "overflow-wrap:anywhere}h1{font-size:1.4rem;margin:.5rem 0}.by{color:#777;font-size:.9rem}"
     ".ask{padding:.4em .8em;border-radius:8px;background:#8881;color:#777;font-size:.9rem}"
     ".badge{background:#07c160;color:#fff;border-radius:3px;padding:0 .4em;margin-right:.5em}"
-    "hr{border:0;border-top:1px solid #ddd}img{max-width:100%}table{border-collapse:collapse}td,th{border:1px solid "
-    "#ddd;padding:.2em .5em}@media(prefers-color-scheme:dark){body{color:#ddd;background:#1b1b1b}}"
+    "hr{border:0;border-top:1px solid #ddd}article{overflow-x:auto}pre{white-space:pre-wrap}img{max-width:100%}"
+    "table{border-collapse:collapse}td,th{border:1px solid #ddd;padding:.2em .5em}"
+    "@media(prefers-color-scheme:dark){body{color:#ddd;background:#1b1b1b}}"
 )
 _PAGE = (
     '<!DOCTYPE html><html lang="zh-CN"><head><meta charset="utf-8">'

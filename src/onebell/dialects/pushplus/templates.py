@@ -101,8 +101,13 @@ def blocks(document: object) -> list[str]:
         case dict():
             return [_pair(key, value) for key, value in document.items()]
         case list():
-            return ["<br/>".join(blocks(element)) for element in document]
+            return [_joined(blocks(element)) for element in document]
     return [_scalar(document)]
+
+
+def _joined(lines: list[str]) -> str:
+    # A list ends its line itself. No value can look like one: they are escaped.
+    return "<br/>".join(lines).replace("</ul><br/>", "</ul>")
 
 
 def _pair(key: str, value: object) -> str:
@@ -125,7 +130,7 @@ def _bullets(value: object) -> str:
         items: Iterator[str] = (_pair(key, inner) for key, inner in value.items())
     else:
         assert isinstance(value, list), "only objects and arrays are nested"
-        items = ("<br/>".join(blocks(element)) for element in value)
+        items = (_joined(blocks(element)) for element in value)
     return "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
 
 
@@ -149,7 +154,7 @@ def line(label: str, value: str) -> str:
 
 def _page(lines: list[str], *, heading: str = "", title: str = "", url: str = "") -> Shown:
     head = f"<h3>{escape(heading)}</h3>" if heading else ""
-    return Shown(body=head + "<br/>".join(lines), format=Format.HTML, title=title, url=url)
+    return Shown(body=head + _joined(lines), format=Format.HTML, title=title, url=url)
 
 
 def _texts(document: dict[str, Any], labels: tuple[tuple[str, str], ...]) -> list[str]:
@@ -278,7 +283,7 @@ def _route(content: str, now_ms: int) -> Shown:
     sections = route.sections(report) if isinstance(report, dict) else []
     if not sections:
         return _json(content, now_ms)
-    lines = [f"<h4>{escape(name)}</h4>" + "<br/>".join(blocks(values)) for name, values in sections]
+    lines = [f"<h4>{escape(name)}</h4>{_joined(blocks(values))}" for name, values in sections]
     return Shown(body="".join(lines), format=Format.HTML)
 
 

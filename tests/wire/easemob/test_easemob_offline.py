@@ -42,7 +42,8 @@ async def test_case_50_offline_messages(desk: Desk) -> None:
     assert await count(desk, "away") == 3
     path = "/users/away/offline_msg_status"
     assert (await desk.ok("GET", f"{path}/{ids[0]}"))["data"] == {ids[0]: "undelivered"}
-    assert (await desk.ok("GET", f"{path}/123"))["data"] == {"123": "delivered"}
+    for number in ("123", "x", str(2**63), str(10**40)):
+        assert (await desk.ok("GET", f"{path}/{number}"))["data"] == {number: "delivered"}
     async with signed_in(desk, "away") as client:
         assert texts(await client.drain("u1")) == ["hi"] * 3
     assert await count(desk, "away") == 0

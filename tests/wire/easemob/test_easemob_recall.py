@@ -119,6 +119,7 @@ async def test_recalled_at_once(desk: Desk) -> None:
         ({"msg_id": "123"}, GONE),
         ({"msg_id": "x"}, GONE),
         ({"msg_id": "9" * 40}, GONE),
+        ({"msg_id": "0", "force": True}, GONE),
         ({"force": "true"}, (400, "invalid_request_body", "Request body is invalid. Please check body is correct.")),
         ({"msg_id": 5}, (400, "invalid_request_body", "Request body is invalid. Please check body is correct.")),
     ],

@@ -82,20 +82,22 @@ async def test_filters_and_strangers(desk: Desk) -> None:
     assert (await roam(desk, "f2", "f1", startTime=now + 60_000))[0] == []
     assert (await roam(desk, "f2", "f1", endTime=now - 60_000))[0] == []
     assert len((await roam(desk, "f2", "f1", startTime=now - 60_000, endTime=now + 60_000))[0]) == 2
+    # Instants beyond what a store holds, and before all: whoever asks so wants everything.
+    assert len((await roam(desk, "f2", "f1", startTime=-5, endTime=10**30))[0]) == 2
     for peer in ("nobody", "a b", "f2", "admin"):
         assert (await roam(desk, "f2", peer))[0] == []
     path, mine = "/users/f1/messageroaming", await desk.user_token("f2")
     assert (await desk.call("POST", path, {"queue": "f2"}, token=mine)).status == 401
     for body in ({}, {"queue": 1}, {"queue": "f2", "pull_number": "x"}):
         assert (await desk.call("POST", path, body)).refusal[:2] == (400, "invalid_request_body")
-    for body in ({"queue": "f2", "start": "x"}, {"queue": "f2", "pull_number": -1}):
+    for body in ({"queue": "f2", "start": "x"}, {"queue": "f2", "start": 2**63}, {"queue": "f2", "pull_number": -1}):
         assert (await desk.call("POST", path, body)).refusal[:2] == (400, "illegal_argument")
 
 
-async def channels(desk: Desk, me: str, query: str = "") -> dict[str, Any]:
+async def channels(desk: Desk, me: str, limit: str = "20", cursor: str = "") -> dict[str, Any]:
     """The list of conversations as the Web SDK asks for it."""
     token = await desk.user_token(me)
-    path = f"/sdk/user/{me}/user_channels/list?limit=20&cursor=&need_mark=1&needEmptySession=false{query}"
+    path = f"/sdk/user/{me}/user_channels/list?limit={limit}&cursor={cursor}&need_mark=1&needEmptySession=false"
     data: dict[str, Any] = (await desk.ok("GET", path, token=token))["data"]
     return data
 
@@ -112,6 +114,10 @@ async def test_list_of_conversations(desk: Desk) -> None:
         await client.text("l1", "three")
     infos = (await channels(desk, "l1"))["channel_infos"]
     assert [(one["session_to"], one["unread_num"]) for one in infos] == [("l3", 2), ("l2", 2)]
+    assert (await channels(desk, "l1", limit="0"))["channel_infos"] == infos
+    (first,) = (page := await channels(desk, "l1", limit="1"))["channel_infos"]
+    (second,) = (await channels(desk, "l1", cursor=page["cursor"]))["channel_infos"]
+    assert [first, second] == infos
     last = infos[1]
     assert (last["session_type"], last["is_top"]) == ("chat", False)
     assert last["meta"]["id"] == str(number)

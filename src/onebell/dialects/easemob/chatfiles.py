@@ -97,10 +97,10 @@ class ChatFiles:
         file = await self._find(visit, visit.values[0].lower())
         if not opens(self._context.vault, file, _shown(visit, "share-secret")):
             raise answer.bad_token("share-secret is invalid")
-        if _shown(visit, "vframe") == "true":
+        if _shown(visit, "vframe").lower() == "true":
             # We have no frames of videos; clients send a cover of their own (sheet §2.2).
             raise answer.no_file()
-        if _shown(visit, "thumbnail") == "true":
+        if _shown(visit, "thumbnail").lower() == "true":
             file = await self._thumbnail(file)
         download = Download(
             name=one_line(file.name),

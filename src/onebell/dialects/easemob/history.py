@@ -15,6 +15,7 @@ from onebell.dialects.base import Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.answer import CORS, Rejected, illegal
 from onebell.dialects.easemob.app import DIALECT, App
+from onebell.dialects.easemob.digits import whole
 from onebell.dialects.easemob.parse import DEFAULT_SENDER
 from onebell.dialects.easemob.visit import Call, Gate, Path, Rate, Visit
 from onebell.http.exchange import Answer, StreamAnswer
@@ -77,13 +78,11 @@ class History:
 
     async def _file(self, visit: Visit) -> StreamAnswer:
         asked, name = visit.values
-        ends, _, signature = name.removesuffix(".gz").partition("-")
-        begin = _begin(visit.app, asked)
-        if begin is None or not (ends.isascii() and ends.isdigit() and len(ends) < 16):
+        until, _, signature = name.removesuffix(".gz").partition("-")
+        begin, ends = _begin(visit.app, asked), whole(until)
+        if begin is None or ends is None or ends < self._context.clock.now_ms():
             raise answer.no_service()
-        if not hmac.compare_digest(self._signature(visit.app, asked, int(ends)).encode(), signature.encode()):
-            raise answer.no_service()
-        if int(ends) < self._context.clock.now_ms():
+        if not hmac.compare_digest(self._signature(visit.app, asked, ends).encode(), signature.encode()):
             raise answer.no_service()
         headers = [
             (b"content-type", b"application/gzip"),

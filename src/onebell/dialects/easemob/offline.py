@@ -3,6 +3,7 @@
 from onebell.core.context import Context
 from onebell.core.conversations import Reader
 from onebell.dialects.easemob.app import DIALECT, App
+from onebell.dialects.easemob.digits import whole
 
 KEPT = 500
 """Messages of single chats that wait for one user; the newest replace the oldest."""
@@ -38,7 +39,7 @@ async def offline_count(context: Context, space: int, app: App, person: int) -> 
 
 async def is_delivered(context: Context, space: int, person: int, msg_id: str) -> bool:
     """Whether one of his devices has acknowledged a message; of an unknown one nothing is pending (sheet §3.3)."""
-    if not (msg_id.isascii() and msg_id.isdigit() and len(msg_id) < 20):
+    if (number := whole(msg_id)) is None:
         return True
-    found = await context.store.queues.find(space, person, DIALECT, int(msg_id))
+    found = await context.store.queues.find(space, person, DIALECT, number)
     return found is None or found.taken_at > 0

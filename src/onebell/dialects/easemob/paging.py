@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from onebell.core.directory import Account
 from onebell.dialects.easemob.answer import INVALID_REQUEST, illegal
+from onebell.dialects.easemob.digits import whole
 from onebell.http.exchange import Request
 
 DEFAULT = 10
@@ -30,10 +31,10 @@ def read_paging(request: Request) -> Paging:
     params: dict[str, list[str]] = {}
     for key, value in request.query_pairs():
         params.setdefault(key, []).append(value)
-    limit = params.get("limit", [str(DEFAULT)])[0]
-    if not (limit.isascii() and limit.isdigit() and len(limit) <= 9 and int(limit)):
+    limit = whole(params.get("limit", [str(DEFAULT)])[0])
+    if not limit:
         raise illegal(INVALID_REQUEST)
-    return Paging(_after(params.get("cursor", [""])[0]), min(int(limit), MOST), params)
+    return Paging(_after(params.get("cursor", [""])[0]), min(limit, MOST), params)
 
 
 def cursor_of(account: Account) -> str:
@@ -48,6 +49,7 @@ def _after(cursor: str) -> tuple[int, str]:
         when, _, name = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
     except (binascii.Error, ValueError):
         raise illegal(INVALID_REQUEST) from None
-    if not (when.isascii() and when.isdigit() and len(when) <= 15) or "\x00" in name:
+    made = whole(when)
+    if made is None or "\x00" in name:
         raise illegal(INVALID_REQUEST)
-    return int(when), name
+    return made, name

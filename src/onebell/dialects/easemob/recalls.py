@@ -14,6 +14,7 @@ from onebell.dialects.base import Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.answer import Rejected, recall_error
 from onebell.dialects.easemob.conversations import conversations
+from onebell.dialects.easemob.digits import whole
 from onebell.dialects.easemob.file_access import find_named, is_of
 from onebell.dialects.easemob.messages import CALLS
 from onebell.dialects.easemob.parse import DEFAULT_SENDER, read_body
@@ -97,7 +98,7 @@ class Recalls:
         app, is_forced = visit.app, asked.force is True
         if not app.recall_window_s:
             raise Rejected(403, "forbidden_op", "message recall service is unopened")
-        if asked.chat_type != KINDS[0] or not (number.isascii() and number.isdigit() and len(number) < 20):
+        if asked.chat_type != KINDS[0] or not whole(number, 2**64 - 1):
             raise recall_error(GONE)
         found = await self._find(visit, number)
         if found is None:

@@ -15,6 +15,7 @@ from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.answer import illegal
 from onebell.dialects.easemob.app import NEVER_S, App
 from onebell.dialects.easemob.conversations import conversations, peers
+from onebell.dialects.easemob.digits import MOST, whole
 from onebell.dialects.easemob.msync.codec import DOMAIN
 from onebell.dialects.easemob.msync.down import to_meta
 from onebell.dialects.easemob.parse import read_body
@@ -24,7 +25,7 @@ from onebell.dialects.easemob.visit import Call, Gate, Path, Visit, must_be_json
 from onebell.http.exchange import Answer
 
 PAGE = 20
-MOST = 50
+MOST_AT_ONCE = 50
 CHANNELS = 50
 _encode = msgspec.json.Encoder().encode
 
@@ -72,7 +73,7 @@ class Roaming:
         must_be_json(visit.request)
         asked = read_body(visit.request.body, _Asked)
         account = await self._gate.account(visit, visit.values[0])
-        limit = min(asked.pull_number or PAGE, MOST)
+        limit = min(asked.pull_number or PAGE, MOST_AT_ONCE)
         if limit < 1:
             raise illegal(answer.INVALID_REQUEST)
         name = _peer(visit.app, asked.queue)
@@ -103,7 +104,7 @@ class Roaming:
 
     async def _channels(self, visit: Visit) -> Answer:
         account = await self._gate.account(visit, visit.values[0])
-        limit, before = _number(visit, "limit", CHANNELS), _number(visit, "cursor", 0)
+        limit, before = _number(visit, "limit", CHANNELS) or CHANNELS, _number(visit, "cursor", 0)
         found = await self._context.store.easemob.channels(visit.space, account.person, visit.app.key)
         found = [one for one in found if not before or one.last.public_id < before]
         page = found[: min(limit, CHANNELS)]
@@ -144,28 +145,33 @@ def _question(visit: Visit, account: Account, place: tuple[int, int], asked: _As
         feed=feed,
         start=_cursor(asked.start),
         is_forward=asked.is_positive is True,
-        since=max(asked.startTime or 0, 0),
-        until=max(asked.endTime or 0, 0),
+        since=_instant(asked.startTime),
+        until=_instant(asked.endTime),
         limit=limit,
     )
+
+
+def _instant(value: int | None) -> int:
+    """Milliseconds; 0 = not bounded."""
+    return min(max(value or 0, 0), MOST)
 
 
 def _cursor(value: int | str | None) -> int:
     text = str(value if value is not None else "")
     if text in ("", "-1"):
         return 0
-    if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise illegal(answer.INVALID_REQUEST)
-    return min(int(text), 2**63 - 1)
+    return _whole(text)
 
 
 def _number(visit: Visit, name: str, default: int) -> int:
     text = visit.request.query_value(name) or ""
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 20):
+    return _whole(text) if text else default
+
+
+def _whole(text: str) -> int:
+    if (number := whole(text)) is None:
         raise illegal(answer.INVALID_REQUEST)
-    return int(text)
+    return number
 
 
 def _is_wanted(one: Queued, me: str, asked: _Asked) -> bool:

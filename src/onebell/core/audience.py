@@ -165,7 +165,8 @@ def _put_in_boxes(reached: Reached, submission: Submission, feed: int, ids: Sequ
     slot = reached.slots
     mentions = submission.mentions
     reached.boxes += [Box(one, feed, 0, 1 if one in mentions else 0, slot) for one in ids]
-    if ids and submission.copy_to_sender:
+    # Who writes to himself has it already.
+    if ids and submission.copy_to_sender and submission.sender.party not in ids:
         reached.boxes.append(Box(submission.sender.party, feed, 1, 0, slot))
     if ids and submission.numbered:
         reached.slots += 1

@@ -279,7 +279,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...] = ("all",)  # whose addresses of a person count, the best first (UMS: ChannelKey, all)
     priority: int = 0  # place in the delivery queue, 1 … 5 as Severity; 0 = by severity
     numbered: bool = False  # each entry gets a public id that increases in its mailbox (Easemob)
-    copy_to_sender: bool = False  # an outgoing entry in the sender's own mailbox (Easemob sync_device)
+    copy_to_sender: bool = False  # an outgoing entry in the sender's own mailbox, unless he is a receiver himself
     silent: bool = False  # inbox only, no carrier (Easemob em_ignore_notification)
     shown: Shown = Shown.PERSON
     device: int = 0  # it was written on this device, which needs no copy of it; 0 = on none

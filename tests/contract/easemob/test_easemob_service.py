@@ -147,9 +147,14 @@ async def test_sync_device_copies_to_the_sender(easemob: Service) -> None:
 
 
 async def test_message_to_oneself(easemob: Service) -> None:
-    """Allowed, also with a copy."""
+    """Allowed, and there once: who has it as its receiver needs no copy."""
     for sync in (False, True):
         assert (await send(easemob, ["user1"], sync_device=sync)).status == 200
+    assert [row["direction"] for row in await easemob.rows(schema.entry)] == [0, 0]
+    assert (await send(easemob, ["user1", "user2"], sync_device=True)).status == 200
+    mine = await easemob.person("user1")
+    new = [(row["mailbox_id"] == mine, row["direction"]) for row in (await easemob.rows(schema.entry))[2:]]
+    assert sorted(new) == [(False, 0), (True, 0), (True, 1)]
 
 
 async def test_case_9_online_only(easemob: Service) -> None:

@@ -73,13 +73,12 @@ async def send_from(context: Context, space: int, app: App, message: Message, or
     """
     receivers = await receivers_of(context, space, app, message.receivers)
     submission = await _submission(context, space, app, message, receivers)
-    to_himself = origin.party in receivers.parties.values()
     submission = msgspec.structs.replace(
         submission,
         device=origin.device,
         idempotency=origin.once,
         guards=origin.guards,
-        copy_to_sender=not to_himself,
+        copy_to_sender=True,
         extra={**submission.extra, UPLINK: True},
     )
     return await context.accept(submission)

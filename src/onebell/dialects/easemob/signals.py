@@ -48,7 +48,7 @@ async def tell(context: Context, space: int, app: App, signal: Signal) -> int:
         audience=(People(feed=signal.feed, ids=(signal.party,)),),
         parts=(Part(content=Content(data=data), carriers=("inbox",)),),
         numbered=True,
-        copy_to_sender=signal.has_copy and signal.sender.party != signal.party,
+        copy_to_sender=signal.has_copy,
         silent=True,
         shown=Shown.SIGNAL,
         device=signal.device,

@@ -15,11 +15,11 @@ from onebell.dialects.easemob.answer import illegal, no_service
 from onebell.dialects.easemob.app import ACCOUNT_NAME
 from onebell.dialects.easemob.roster import MOST_BLOCKED, Roster
 from onebell.dialects.easemob.userdata import user_entity
-from onebell.dialects.easemob.users import USERS
-from onebell.dialects.easemob.visit import Call, Gate, Path, Visit, not_his, object_of
+from onebell.dialects.easemob.visit import Call, Gate, Path, Rate, Visit, not_his, object_of
 from onebell.errors import Refused
 from onebell.http.exchange import Answer
 
+CONTACTS = Rate("contacts", 100)
 MOST_INVITED = 100
 """In one call."""
 PAGE = 20
@@ -49,7 +49,7 @@ class Contacts:
         )
 
     def _route(self, pattern: str, **calls: Callable[[Visit], Awaitable[Answer]]) -> Route:
-        handled = {method: Call(handle, USERS) for method, handle in calls.items()}
+        handled = {method: Call(handle, CONTACTS) for method, handle in calls.items()}
         return self._gate.route(Path(pattern, self._gate.own_token, handled))
 
     def _roster(self, visit: Visit) -> Roster:

@@ -9,10 +9,10 @@ from onebell.dialects.easemob.answer import Rejected, illegal
 from onebell.dialects.easemob.app import KICKED
 from onebell.dialects.easemob.devices import devices_of, end, online
 from onebell.dialects.easemob.offline import is_delivered, offline_count
-from onebell.dialects.easemob.users import USERS
 from onebell.dialects.easemob.visit import Call, Gate, Path, Rate, Visit, object_of
 from onebell.http.exchange import Answer
 
+ONLINE = Rate("online", 100)
 STATUSES = 100
 """Names in one batch."""
 BATCHES = Rate("status:batch", 50)
@@ -29,15 +29,15 @@ class Online:
     def routes(self) -> Sequence[Route]:
         """Before those with places: ``/users/batch/status`` is nobody's status."""
         gate, one = self._gate, "/users/{}"
-        presence = dict.fromkeys(("GET", "POST", "PUT", "DELETE"), Call(self._presence, USERS))
+        presence = dict.fromkeys(("GET", "POST", "PUT", "DELETE"), Call(self._presence, ONLINE))
         return (
             gate.route(Path("/users/batch/status", gate.app_token, {"POST": Call(self._statuses, BATCHES)})),
-            gate.route(Path(one + "/status", gate.own_token, {"GET": Call(self._status, USERS)})),
-            gate.route(Path(one + "/offline_msg_count", gate.own_token, {"GET": Call(self._count, USERS)})),
-            gate.route(Path(one + "/offline_msg_status/{}", gate.own_token, {"GET": Call(self._delivered, USERS)})),
-            gate.route(Path(one + "/resources", gate.own_token, {"GET": Call(self._resources, USERS)})),
-            gate.route(Path(one + "/disconnect", gate.app_token, {"GET": Call(self._end_all, USERS)})),
-            gate.route(Path(one + "/disconnect/{}", gate.app_token, {"GET": Call(self._end_one, USERS)})),
+            gate.route(Path(one + "/status", gate.own_token, {"GET": Call(self._status, ONLINE)})),
+            gate.route(Path(one + "/offline_msg_count", gate.own_token, {"GET": Call(self._count, ONLINE)})),
+            gate.route(Path(one + "/offline_msg_status/{}", gate.own_token, {"GET": Call(self._delivered, ONLINE)})),
+            gate.route(Path(one + "/resources", gate.own_token, {"GET": Call(self._resources, ONLINE)})),
+            gate.route(Path(one + "/disconnect", gate.app_token, {"GET": Call(self._end_all, ONLINE)})),
+            gate.route(Path(one + "/disconnect/{}", gate.app_token, {"GET": Call(self._end_one, ONLINE)})),
             gate.route(Path(one + "/presence", gate.own_token, presence)),
             gate.route(Path(one + "/presence/{*}", gate.own_token, presence)),
         )

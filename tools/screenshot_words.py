@@ -26,6 +26,12 @@ class Words:
     report_title: str
     report: str
     lunch: str
+    answer: str
+    place: str
+    latitude: float
+    longitude: float
+    table: str
+    coming: str
 
 
 ENGLISH = Words(
@@ -56,6 +62,12 @@ ENGLISH = Words(
         "Details are on the [dashboard](https://status.example.com/weekly)."
     ),
     lunch="Lunch at 12:30? The new place on the corner.",
+    answer="Gladly. Where is it?",
+    place="Chez Nous, 14 Rue Mercière, Lyon",
+    latitude=45.7625,
+    longitude=4.8322,
+    table="Table for two, on the terrace.",
+    coming="Perfect, I will bring the drill plan.",
 )
 
 CHINESE = Words(
@@ -93,6 +105,12 @@ CHINESE = Words(
         "详情见[看板](https://status.example.com/weekly)。"
     ),
     lunch="12:30 一起吃午饭？街角新开的那家。",
+    answer="好啊，在哪儿？",
+    place="知味观，杭州市上城区仁和路 83 号",
+    latitude=30.2553,
+    longitude=120.169,
+    table="订好了两位，露台上。",
+    coming="太好了，我把演练计划带上。",
 )
 
 LANGUAGES = (ENGLISH, CHINESE)

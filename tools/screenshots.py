@@ -68,6 +68,26 @@ def _story(words: Words) -> Sequence[tuple[int, Callable[[Desk], Awaitable[objec
     )
 
 
+async def _rest(desk: Desk, sender: str, to: str, kind: str, **body: object) -> None:
+    message = {"from": sender, "to": [to], "type": kind, "body": body, "sync_device": True}
+    await desk.post(
+        "/acme/demo/messages/users", message, headers={"Authorization": f"Bearer {await desk.easemob_token()}"}
+    )
+
+
+async def _talk(desk: Desk, page: Page, words: Words) -> None:
+    """Bob and Alice, both by the REST API; the page shows what it would show had they typed."""
+    await _rest(desk, "alice", "bob", "txt", msg=words.answer)
+    await _rest(desk, "bob", "alice", "loc", addr=words.place, lat=words.latitude, lng=words.longitude)
+    await _rest(desk, "bob", "alice", "txt", msg=words.table)
+    await _rest(desk, "alice", "bob", "txt", msg=words.coming)
+    await page.locator("li.item", has_text=words.coming).first.click()
+    await page.locator("section.talk li.line", has_text=words.coming).wait_for()
+    read = page.locator("button.feed", has_text=words.names["Bob"]).filter(has_not=page.locator(".count"))
+    await read.wait_for()
+    await page.mouse.move(0, 0)
+
+
 async def _settings(place: str, clock: PastClock, words: Words) -> Settings:
     settings = Settings(data=place, port=0)
     text = quiet_directory()
@@ -101,6 +121,8 @@ async def _take(browser: Browser, words: Words) -> None:
             await page.screenshot(path=IMAGES / f"inbox{words.suffix}.png")
             phone = await _page(desk, words, **{**PHONE, "device_scale_factor": 2}, color_scheme="dark")
             await phone.screenshot(path=IMAGES / f"phone{words.suffix}.png")
+            await _talk(desk, page, words)
+            await page.screenshot(path=IMAGES / f"conversation{words.suffix}.png")
             await desk.close()
 
 

@@ -61,7 +61,7 @@ class Sending:
         return [
             await self._one_of_batch(sender, *_with_default(default, asked, channel, code))
             if is_within
-            else batch_rejected(_OVER, channel)
+            else batch_rejected(Rejected(Fault.QUOTA), channel)
             for (channel, code), is_within in zip(pairs, within, strict=True)
         ]
 
@@ -77,7 +77,7 @@ class Sending:
         is_within = await self._senders.is_within_day(sender, channel)
         self._senders.check_verified(sender)
         if not is_within:
-            raise _OVER
+            raise Rejected(Fault.QUOTA)
         self._senders.check_sending(sender)
 
     async def _store(self, sender: SenderInfo, asked: Asked, channel_name: str, code: str) -> str:
@@ -200,7 +200,6 @@ class Sending:
 _ROUTED = "pushplus-routed"
 _REFUSING = (NAME, "refusing")
 """Where a space's shelf keeps who refuses; dialects share the shelf."""
-_OVER = Rejected(Fault.QUOTA)
 _REFUSALS = {Reason.GUARD_EXHAUSTED: Fault.POINTS_SHORT, Reason.VETOED: Fault.UNEXPECTED}
 
 

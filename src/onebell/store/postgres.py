@@ -1,5 +1,7 @@
 """PostgreSQL through psycopg 3: a few writing connections, every commit synced."""
 
+from functools import lru_cache
+
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -16,6 +18,7 @@ _OPTIONS = {
     "client_min_messages": "warning",
 }
 _CONNECT_S = 5
+_COMPILED = 2_000  # statements whose text is kept: more than the program has
 _PLANS = 300  # kept per connection: the writer's small statements come in sizes
 
 
@@ -78,11 +81,22 @@ class PostgresDriver:
 def open_server(url: sa.URL, **options: str) -> sa.Connection:
     """A connection whose transactions are ours alone to begin and end."""
     settings = " ".join(f"-c {name}={value}" for name, value in {**_OPTIONS, **options}.items())
-    engine = sa.create_engine(
+    connection = _engine(url, settings).connect()
+    raw = connection.connection.driver_connection
+    assert raw is not None, "just connected"
+    raw.prepared_max = _PLANS
+    return connection
+
+
+@lru_cache(4)
+def _engine(url: sa.URL, settings: str) -> sa.Engine:
+    """One for all connections: a statement that one of them has compiled, none compiles again."""
+    return sa.create_engine(
         url,
         poolclass=sa.pool.NullPool,
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,
+        query_cache_size=_COMPILED,
         connect_args={
             "options": settings,
             "connect_timeout": _CONNECT_S,
@@ -92,11 +106,6 @@ def open_server(url: sa.URL, **options: str) -> sa.Connection:
             "keepalives_count": 3,
         },
     )
-    connection = engine.connect()
-    raw = connection.connection.driver_connection
-    assert raw is not None, "just connected"
-    raw.prepared_max = _PLANS
-    return connection
 
 
 def _execute(connection: sa.Connection, statement: str) -> psycopg.Cursor[object]:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import sqlite3
+import threading
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ LOOK_EVERY = 256
 FIXED_IN = (3, 51, 3)
 """Older versions have the rare WAL-reset race between several writers or checkpointers; we have only one."""
 _STATEMENTS = 256  # prepared statements kept, up to 50 KiB each: the hot ones come in sizes
+_COMPILED = 2_000  # statements whose text is kept: more than the program has
 _UNAVAILABLE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -137,19 +139,34 @@ class SqliteDriver:
 
 def open_file(path: Path, query: str = "") -> sa.Connection:
     """A connection whose transactions are ours alone to begin and end (``isolation_level=None``)."""
+    _opening.uri = f"{path.absolute().as_uri()}?{query}"
+    return _engine.connect()
 
-    def create() -> sqlite3.Connection:
-        return sqlite3.connect(
-            f"{path.absolute().as_uri()}?{query}",
-            uri=True,
-            timeout=BUSY_S,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=_STATEMENTS,
-        )
 
-    engine = sa.create_engine("sqlite://", creator=create, poolclass=sa.pool.NullPool, isolation_level="AUTOCOMMIT")
-    return engine.connect()
+class _Opening(threading.local):
+    """Which file this thread opens: an engine's creator takes no argument."""
+
+    uri = ""
+
+
+_opening = _Opening()
+
+
+def _create() -> sqlite3.Connection:
+    return sqlite3.connect(
+        _opening.uri,
+        uri=True,
+        timeout=BUSY_S,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=_STATEMENTS,
+    )
+
+
+# One for all connections: a statement that one of them has compiled, none compiles again.
+_engine = sa.create_engine(
+    "sqlite://", creator=_create, poolclass=sa.pool.NullPool, isolation_level="AUTOCOMMIT", query_cache_size=_COMPILED
+)
 
 
 def quick_check(path: Path) -> None:

@@ -1,4 +1,5 @@
-"""``onebell serve``: a node with its listener and its control socket, until it is told to stop."""
+"""``onebell serve``: a node with its listener and its control socket, until it is told to stop; or without, for one
+command."""
 
 import asyncio
 import contextlib
@@ -10,12 +11,14 @@ import structlog
 
 from onebell import demo, directory
 from onebell.app import SECTIONS, Application
+from onebell.clock import SystemClock
 from onebell.commands import execute
 from onebell.control import Call, ControlServer, Reply
 from onebell.core.bell import ConfigChanged
 from onebell.errors import StoreUnavailable
 from onebell.http.server import HttpServer
 from onebell.settings import Settings
+from onebell.store.engine import open_database
 
 log = structlog.get_logger()
 
@@ -24,9 +27,22 @@ LOOK_S = 30.0
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread may keep the others waiting (DESIGN §4: p99 of an accept fell from 76 to 14 ms)."""
 
-YOUNG_OBJECTS = 20_000
-"""New objects before the collector looks for cycles among them. Python's 700 are what seven requests make: it then
-walks through what those under way hold, again and again (measured: 5 to 10 us of an accept's 60)."""
+
+async def run(settings: Settings, call: Call) -> Reply:
+    """Run one command on a data directory that no server holds.
+
+    Raises:
+        OnebellError: it cannot be done.
+    """
+    async with Application(settings) as application:
+        return await execute(application.context, application.tools, call)
+
+
+async def migrate(settings: Settings) -> str:
+    """Bring the database to this version's tables; what to tell."""
+    database = await open_database(settings, SystemClock())  # opening brings it up to date
+    await database.close()
+    return f"the {database.kind} database has this version's tables"
 
 
 async def serve(settings: Settings, *, demo_space: bool) -> None:
@@ -51,7 +67,6 @@ async def serve(settings: Settings, *, demo_space: bool) -> None:
         # What start-up made lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(YOUNG_OBJECTS)
         await server.serve()
         for task in following:
             task.cancel()

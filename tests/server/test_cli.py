@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+import subprocess
 import sys
 import tarfile
 from collections.abc import AsyncIterator
@@ -14,8 +15,7 @@ import aiohttp
 import pytest
 from tests.faults.senders import Load, by_pushgo, by_pushplus, inbox_texts
 from tests.process import ServerProcess
-
-from onebell import demo
+from tests.running import DemoStore
 
 SPACE = """
 [space]
@@ -70,7 +70,7 @@ class Desk:
         return done.out
 
 
-@pytest.fixture(params=["alone", "running"])
+@pytest.fixture(params=["running", pytest.param("alone", marks=pytest.mark.all)])
 async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
     """With a server, every command goes through its control socket; without one it does the work itself."""
     if request.param == "alone":
@@ -128,6 +128,24 @@ async def test_the_life_of_a_space(desk: Desk, file: Path) -> None:
                 assert answer.status == 201
     finally:
         assert await desk.server.stop() == 0
+
+
+async def test_without_a_server_a_command_does_the_work_itself(tmp_path: Path, file: Path) -> None:
+    """What it did is there for the server that starts next."""
+    desk = Desk(tmp_path / "data", None)
+    assert "+ person alice" in await desk.ok("apply", str(file), environment=SECRETS)
+    await desk.ok("send", "--to", "alice", "--to", "bob", "--title", "load-cli", "hello")
+    async with ServerProcess(desk.data, options=()) as server:
+        assert await inbox_texts(server.url) == ["load-cli"]
+
+
+def test_a_command_line_imports_no_node() -> None:
+    """What a running server does for a command is answered without loading a node's parts first."""
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, onebell.cli; print(*sys.modules)"], capture_output=True, check=True
+    )
+
+    assert {b"onebell.app", b"sqlalchemy", b"aiohttp"}.isdisjoint(loaded.stdout.split())
 
 
 async def test_a_running_server_sees_an_apply_within_a_second(tmp_path: Path, file: Path) -> None:
@@ -217,14 +235,11 @@ def row_counts(database: Path) -> dict[str, int]:
         return {name: raw.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in tables}
 
 
-async def test_a_damaged_archive_is_not_restored(tmp_path: Path) -> None:
+async def test_a_damaged_archive_is_not_restored(tmp_path: Path, demo_store: DemoStore) -> None:
     """The copy is checked before anything says that it is restored."""
-    desk = Desk(tmp_path / "data", None)
-    file = tmp_path / "demo.toml"
-    file.write_text(demo.directory())
-    await desk.ok("apply", str(file))
+    settings = await demo_store.sqlite(tmp_path / "data")
     damaged = tmp_path / "damaged.tar.gz"
-    raw = bytearray((desk.data / "onebell.db").read_bytes())
+    raw = bytearray((Path(settings.data) / "onebell.db").read_bytes())
     raw[4096 : 4096 + 512] = bytes(512)
     (tmp_path / "onebell.db").write_bytes(raw)
     with tarfile.open(damaged, "w:gz") as tar:

@@ -1,6 +1,8 @@
 """One fixture starts a real server; ``make test-all`` does so on both engines and on two nodes."""
 
+import gc
 import os
+import shutil
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,9 +13,16 @@ from tests.engines import Cluster, postgres_cluster
 from tests.running import DemoStore, RunningServer, running
 from tests.two_nodes import round_robin, running_pair
 
+from onebell.cli import YOUNG_OBJECTS
+
 # The same examples in every run, and no deadline: a busy machine must not decide over a commit.
 hypothesis.settings.register_profile("onebell", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("onebell")
+
+_MEMORY = Path("/dev/shm")
+if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 6 << 30:
+    # What a killed process has written stays written, here as on a disk: a disk would only add the waiting for it.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 ALL = os.environ.get("ONEBELL_TEST_ALL") == "1"
 NO_SKIPS = os.environ.get("CI") == "true"
@@ -23,6 +32,13 @@ _ENGINES = [
     pytest.param("two-nodes", marks=pytest.mark.postgres),
     pytest.param("two-nodes-nats", marks=[pytest.mark.postgres, pytest.mark.nats]),
 ]
+
+
+def pytest_collection_finish() -> None:
+    """Seven thousand tests stay until the end: the collector need not look at them again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
 
 
 @pytest.hookimpl(wrapper=True)

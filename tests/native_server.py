@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from tests.engines import lay_tables
 from tests.fakes.account_checks import account_checks
 
 from onebell.api.callers import Callers
@@ -156,6 +157,7 @@ def _kinds() -> list[KindWords]:
 async def native_server(settings: Settings, web: Path, *, apply: bool = True) -> AsyncIterator[Native]:
     """A server on a free port; people of each role, two feeds and two carriers in space ``main``."""
     clock, bell = Steps(), LocalBell()
+    lay_tables(Path(settings.data))
     database = await open_database(settings, clock)
     mint = IdMint(clock, 0)
     vault = ServerVault([bytes(32)], clock, Argon2(memory_kib=64, passes=1))

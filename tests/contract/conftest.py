@@ -19,6 +19,28 @@ from onebell.store.lookups import CachedLookups
 from onebell.store.routing import Addressed
 from onebell.vault import Argon2, ServerVault
 
+_ABOVE_THE_STORE = {
+    "test_apply",
+    "test_callbacks_packing",
+    "test_callbacks_sending",
+    "test_deliveries_dispatch",
+    "test_expansion_carriers",
+    "test_files_s3",
+    "test_inbox_hub",
+    "test_join_links",
+    "test_pushgo_node",
+    "test_wecom_node",
+}
+"""Modules whose rules do not depend on the engine: the short run proves them on one, ``make test-all`` on both."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark their tests over PostgreSQL."""
+    for item in items:
+        if item.path.stem in _ABOVE_THE_STORE and item.get_closest_marker("postgres"):
+            item.add_marker(pytest.mark.all)
+
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:

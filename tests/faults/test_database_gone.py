@@ -24,20 +24,20 @@ async def test_postgresql_stops_and_starts_under_load(tmp_path: Path, demo_store
         ways = await five(server.url, wecom="zhangsan")
         load = Load(lambda _: server.url, await five(server.url))
         async with load.running(16):
-            await load.reach(200)
+            await load.reach(100)
             await asyncio.to_thread(cluster.stop, "immediate")
             try:
-                await ready_within(server.url, 503, 15)
+                await ready_within(server.url, 503, 60)
                 refusals = [await way(session, server.url, "refused-1") for way in ways]
             finally:
                 await asyncio.to_thread(cluster.start)
             back = await ready_within(server.url, 200, BACK_S)
             began = time.monotonic()
-            await load.more(200)
+            await load.more(100)
         texts = set(await inbox_texts(server.url))
 
     print(
-        f"PostgreSQL gone: ready again after {back:.1f} s, 200 more after {time.monotonic() - began:.1f} s, "
+        f"PostgreSQL gone: ready again after {back:.1f} s, 100 more after {time.monotonic() - began:.1f} s, "
         f"{len(load.accepted)} accepted, {len(load.accepted - texts)} lost"
     )
     assert [reply.dialect for reply in refusals if not reply.is_system_error] == [], refusals
@@ -68,7 +68,7 @@ async def test_a_short_foreign_lock_only_delays(tmp_path: Path, demo_store: Demo
                 held = len(load.accepted)
                 await asyncio.sleep(0.5)
                 assert len(load.accepted) == held
-            await load.more(100)
+            await load.more(50)
         texts = set(await inbox_texts(server.url))
 
     assert load.accepted - texts == set()

@@ -19,11 +19,11 @@ async def test_sigterm_under_load_loses_nothing(tmp_path: Path) -> None:
         load = Load(lambda _: server.url, await five(server.url))
         headers = await sign_in(session, server.url)
         async with load.running(20):
-            await load.reach(300)
+            await load.reach(100)
             socket = await session.ws_connect(f"{server.url}/api/v1/inbox/ws?after=0", headers=headers)
             events = await session.get(f"{server.url}/api/v1/inbox/stream", headers=headers)
             asked = asyncio.create_task(session.get(f"{server.url}/api/v1/inbox?after=999999&wait=30", headers=headers))
-            await load.more(100)
+            await load.more(50)
             began = asyncio.get_running_loop().time()
             status = await server.stop()
             took = asyncio.get_running_loop().time() - began

@@ -1,6 +1,7 @@
 """R1: ``kill -9`` under load over all five dialects. What was answered with success is never lost."""
 
 import asyncio
+import os
 import random
 from pathlib import Path
 
@@ -9,13 +10,12 @@ from tests.engines import Cluster
 from tests.faults.senders import Load, five, inbox_texts
 from tests.process import ServerProcess
 
-KILLS = 5
-WANTED = 5_000
+KILLS, WANTED = (5, 5_000) if os.environ.get("ONEBELL_TEST_ALL") == "1" else (2, 1_000)
 SENDERS = 40
 
 
 async def kill_often(server: ServerProcess) -> None:
-    """Five kills at chance moments over 5,000 accepted messages; all must be there afterwards."""
+    """Kills at chance moments while messages are accepted; all of these must be there afterwards."""
     load = Load(lambda _: server.url, await five(server.url), "kill")
     chance = random.Random(20261121)
     async with load.running(SENDERS):
@@ -36,7 +36,7 @@ async def kill_often(server: ServerProcess) -> None:
 
 @pytest.mark.timeout(300)
 async def test_no_accepted_message_is_lost(tmp_path: Path) -> None:
-    """Of at least 5,000 accepted messages none is lost over five kills, and none is there twice."""
+    """Of 1,000 accepted messages none is lost over two kills, none is there twice; ``test-all``: 5,000 and five."""
     async with ServerProcess(tmp_path / "data") as server:
         await kill_often(server)
 

@@ -12,6 +12,7 @@ from tests.engines import settings_for
 from tests.fakes.http_service import HttpService, Received, answer, http_service
 from tests.fakes.smtp_service import Mail, SmtpService, smtp_service
 from tests.running import running
+from tests.service import ENGINES
 from tests.wire.pushplus.support import UT, UTB, Client, User
 
 from onebell import directory
@@ -133,18 +134,10 @@ def mailbox(_smtp: SmtpService) -> Mailbox:
     return Mailbox(_smtp)
 
 
-_ON_BOTH = {"test_pushplus_acceptance"}
-"""Modules that run on PostgreSQL too in the short run; ``make test-all`` runs all of them there."""
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test over a server runs on SQLite, and on PostgreSQL where it matters."""
-    if "engine" in metafunc.fixturenames:
-        marks = [pytest.mark.postgres]
-        if metafunc.module.__name__.rpartition(".")[2] not in _ON_BOTH:
-            marks.append(pytest.mark.all)
-        engines = ["sqlite", pytest.param("postgresql", marks=marks)]
-        metafunc.parametrize("engine", engines, scope="module")
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Which store is under the server."""
+    return str(request.param)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -209,10 +209,11 @@ async def test_two_browsers_become_contacts(desk: Desk, app: str) -> None:
     (agreed,) = await alice.heard("onContactAgreed")
     (added,) = await bob.heard("onContactAdded")
     assert (agreed["from"], added["from"], added["type"]) == ("bob", "alice", "subscribed")
-    assert (await alice.call("getAllContacts"))["data"] == [{"userId": "bob", "remark": ""}]
+    await alice.call("setContactRemark", {"userId": "bob", "remark": "Bobby"})
+    assert (await alice.call("getAllContacts"))["data"] == [{"userId": "bob", "remark": "Bobby"}]
     assert (await bob.call("getContacts"))["data"] == ["alice"]
     page = (await bob.call("getContactsWithCursor", {"pageSize": 10}))["data"]
-    assert page == {"cursor": "", "contacts": [{"userId": "alice", "remark": ""}]}
+    assert page == {"cursor": "", "contacts": [{"userId": "alice", "remark": None}]}
 
     await alice.call("deleteContact", "bob")
     (gone,) = await bob.heard("onContactDeleted")

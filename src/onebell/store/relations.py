@@ -55,6 +55,18 @@ class Relations:
         """The others' names, the newest first."""
         return await self._database.read(lambda connection: names_of(connection, space, app, name, kind))
 
+    async def contacts(self, space: int, app: str, name: str) -> dict[str, str]:
+        """The contacts of an account, the newest first, each with what it calls him; empty = by his name."""
+        statement = sa.select(relation.c.other, relation.c.remark).where(_of(space, app, name, RelationKind.CONTACT))
+        statement = statement.order_by(relation.c.created_at.desc(), relation.c.other)
+        return await self._database.read(lambda connection: {row[0]: row[1] for row in connection.execute(statement)})
+
+    async def set_remark(self, space: int, app: str, name: str, other: str, remark: str) -> bool:
+        """What an account calls a contact; False when he is none."""
+        one = sa.and_(_of(space, app, name, RelationKind.CONTACT), relation.c.other == other)
+        statement = sa.update(relation).where(one).values(remark=remark)
+        return await self._database.write(lambda connection: connection.execute(statement).rowcount > 0)
+
     async def is_there(self, space: int, app: str, name: str, kind: RelationKind, other: str) -> bool:
         """Whether the account has this relation to another."""
         return await self._database.read(lambda connection: _is_there(connection, space, app, name, kind, other))

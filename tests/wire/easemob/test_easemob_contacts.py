@@ -140,6 +140,7 @@ async def test_lists_and_blocks_as_the_sdk_asks(desk: Desk) -> None:
         await desk.ok("POST", f"/users/l1/contacts/users/{name}")
     body = await desk.ok("GET", "/users/l1/contacts/users?needReturnRemark=true", token=mine)
     assert sorted(one["username"] for one in body["entities"]) == sorted(body["data"]) == ["l2", "l3", "l4"]
+    assert {one["remark"] for one in body["entities"]} == {None}
     names, cursor = [], ""
     for count in (2, 1):
         path = f"/users/l1/contacts?needReturnRemark=true&limit=2&cursor={cursor}"
@@ -149,6 +150,8 @@ async def test_lists_and_blocks_as_the_sdk_asks(desk: Desk) -> None:
         cursor = page["cursor"]
     assert (names, cursor) == (body["data"], "")
     assert (await desk.call("GET", "/users/l1/contacts?limit=0", token=mine)).refusal[:2] == (400, "illegal_argument")
+    body = await desk.ok("GET", "/user/l1/contacts?limit=99", token=mine)
+    assert (body["count"], body["data"]["contacts"][0]) == (3, {"username": names[0]})
 
     path, both = "/sdk/user/l1/blocks?resource=webim_1", {"usernames": ["L2", "l3"]}
     assert (await desk.ok("POST", path, both, token=mine))["data"] == ["l2", "l3"]
@@ -159,6 +162,33 @@ async def test_lists_and_blocks_as_the_sdk_asks(desk: Desk) -> None:
     assert said.refusal == (403, "forbidden_op", "blocked by l1")
     assert (await desk.ok("DELETE", path, {"usernames": ["l2", "l3", "l5"]}, token=mine))["data"] == ["l2", "l3", "l5"]
     assert (await desk.ok("GET", "/users/l1/blocks/users", token=mine))["data"] == []
+
+
+async def test_a_remark_is_the_owners_own(desk: Desk) -> None:
+    """Under the documented path and the SDK's; of a contact only, and gone with him."""
+    await desk.register("m1", "m2", "m3")
+    mine = await desk.user_token("m1")
+    await desk.ok("POST", "/users/m1/contacts/users/m2")
+    body = await desk.ok("PUT", "/user/m1/contacts/users/M2", {"remark": "Zwei"})
+    assert set(body) == {"action", "duration", "status", "timestamp", "uri"}
+    assert (body["action"], body["status"]) == ("put", "ok")
+
+    async def shown(name: str) -> list[dict[str, Any]]:
+        return list((await desk.ok("GET", f"/users/{name}/contacts/users?needReturnRemark=true"))["entities"])
+
+    assert await shown("m1") == [{"username": "m2", "remark": "Zwei"}]
+    assert await shown("m2") == [{"username": "m1", "remark": None}]
+    await desk.ok("PUT", "/users/m1/contacts/users/m2?resource=w", {"remark": "二" * 100}, token=mine)
+    assert (await shown("m1"))[0]["remark"] == "二" * 100
+    for wrong in ({"remark": "x" * 101}, {"remark": 1}, {}, {"remark": "\0"}):
+        assert (await desk.call("PUT", "/users/m1/contacts/users/m2", wrong)).refusal[:2] == (400, "illegal_argument")
+    refused = (400, "illegal_argument", "updateRemark they are not friends, please add as a friend first.")
+    assert (await desk.call("PUT", "/user/m1/contacts/users/m3", {"remark": "x"})).refusal == refused
+    assert (await desk.call("PUT", "/user/m1/contacts/users/nobody", {"remark": "x"})).refusal == NO_SERVICE
+    assert (await desk.call("PUT", "/user/m2/contacts/users/m1", {"remark": "x"}, token=mine)).status == 401
+    for method in ("DELETE", "POST"):
+        await desk.ok(method, "/users/m1/contacts/users/m2")
+    assert await shown("m1") == [{"username": "m2", "remark": None}]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Contacts, invitations and block lists, as servers and the client SDKs call them (sheet easemob §3.4).
 
 What only the SDKs call (``/contacts/apply``, ``/contacts/accept``, ``/sdk/user/{}/blocks`` …) is as easemob-websdk
-4.21.1 writes and reads it.
+4.21.1 writes and reads it; pages and remarks are as the documentation's pages about them say.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,7 +22,8 @@ from onebell.http.exchange import Answer
 CONTACTS = Rate("contacts", 100)
 MOST_INVITED = 100
 """In one call."""
-PAGE = 20
+PAGE, PAGE_MOST = 10, 50
+REMARK_CHARS = 100
 _Change = Callable[[Account, Sequence[str]], Awaitable[None]]
 
 
@@ -36,10 +37,13 @@ class Contacts:
     def routes(self) -> Sequence[Route]:
         """A user's own lists, for him and for the app."""
         contacts, blocks, sdk = "/users/{}/contacts", "/users/{}/blocks/users", "/sdk/user/{}/blocks"
+        documented = "/user/{}/contacts"  # the SDK writes "users" here too
         return (
             self._route(contacts, GET=self._pages),
+            self._route(documented, GET=self._pages),
+            self._route(documented + "/users/{}", PUT=self._remark),
             self._route(contacts + "/users", GET=self._contacts),
-            self._route(contacts + "/users/{}", POST=self._befriend, DELETE=self._part),
+            self._route(contacts + "/users/{}", POST=self._befriend, PUT=self._remark, DELETE=self._part),
             self._route(contacts + "/apply", POST=self._invite),
             self._route(contacts + "/accept/users/{}", POST=self._accept),
             self._route(contacts + "/decline/users/{}", POST=self._decline),
@@ -58,30 +62,35 @@ class Contacts:
     # ------------------------------------------------------------ lists
 
     async def _contacts(self, visit: Visit) -> Answer:
-        names = await self._names(visit, RelationKind.CONTACT)
-        # The SDK asks for all contacts so; what they are called is not kept.
-        wants_remarks = visit.request.query_value("needReturnRemark") == "true"
-        return self._listed(visit, names, _remarked(names) if wants_remarks else [])
+        known = await self._known(visit)
+        entities = [_contact(name, remark) for name, remark in known.items()] if _wants_remarks(visit) else []
+        return self._listed(visit, list(known), entities)
 
     async def _pages(self, visit: Visit) -> Answer:
-        names, query = await self._names(visit, RelationKind.CONTACT), visit.request.query_value
+        known, query = await self._known(visit), visit.request.query_value
         limit, cursor = query("limit") or str(PAGE), query("cursor") or ""
         if not (limit.isascii() and limit.isdigit() and len(limit) <= 9 and int(limit)):
             raise illegal(answer.INVALID_REQUEST)
+        names = list(known)
         # The cursor is the last name shown; whoever has gone since ends the list.
-        start = 0 if not cursor else names.index(cursor) + 1 if cursor in names else len(names)
-        page = names[start : start + int(limit)]
+        start = 0 if not cursor else names.index(cursor) + 1 if cursor in known else len(names)
+        page = names[start : start + min(int(limit), PAGE_MOST)]
         following = page[-1] if start + len(page) < len(names) else ""
-        return answer.full(self._gate.scene(visit), data={"contacts": _remarked(page), "cursor": following})
+        contacts = [_contact(name, known[name]) if _wants_remarks(visit) else {"username": name} for name in page]
+        data = {"contacts": contacts, "cursor": following}
+        return answer.brief(self._gate.scene(visit), entities=[], data=data, count=len(names))
+
+    async def _known(self, visit: Visit) -> dict[str, str]:
+        owner = await self._gate.account(visit, visit.values[0])
+        return await self._context.store.relations.contacts(visit.space, visit.app.key, owner.name)
 
     async def _blocks(self, visit: Visit) -> Answer:
-        return self._listed(visit, await self._names(visit, RelationKind.BLOCK), [])
-
-    async def _names(self, visit: Visit, kind: RelationKind) -> list[str]:
         owner = await self._gate.account(visit, visit.values[0])
-        return await self._context.store.relations.names(visit.space, visit.app.key, owner.name, kind)
+        store = self._context.store.relations
+        names = await store.names(visit.space, visit.app.key, owner.name, RelationKind.BLOCK)
+        return self._listed(visit, names, [])
 
-    def _listed(self, visit: Visit, names: list[str], entities: list[dict[str, str]]) -> Answer:
+    def _listed(self, visit: Visit, names: list[str], entities: list[dict[str, str | None]]) -> Answer:
         return answer.brief(self._gate.scene(visit), entities=entities, data=names, count=len(names))
 
     # ------------------------------------------------------------ contacts
@@ -99,6 +108,16 @@ class Contacts:
         roster = self._roster(visit)
         await (roster.part if visit.caller.user else roster.sever)(owner, friend)
         return self._entity(visit, owner, friend, "contacts")
+
+    async def _remark(self, visit: Visit) -> Answer:
+        remark = object_of(visit.request).get("remark")
+        if not isinstance(remark, str) or len(remark) > REMARK_CHARS or "\0" in remark:
+            raise illegal(answer.INVALID_REQUEST)
+        owner, friend = await self._both(visit)
+        store = self._context.store.relations
+        if not await store.set_remark(visit.space, visit.app.key, owner.name, friend.name, remark):
+            raise illegal("updateRemark they are not friends, please add as a friend first.")
+        return answer.brief(self._gate.scene(visit), status="ok")
 
     async def _invite(self, visit: Visit) -> Answer:
         names, reason = _asked(visit)
@@ -185,8 +204,12 @@ def _asked(visit: Visit) -> tuple[list[str], str]:
     return names, reason if isinstance(reason, str) else ""
 
 
-def _remarked(names: Sequence[str]) -> list[dict[str, str]]:
-    return [{"username": name, "remark": ""} for name in names]
+def _wants_remarks(visit: Visit) -> bool:
+    return visit.request.query_value("needReturnRemark") == "true"
+
+
+def _contact(name: str, remark: str) -> dict[str, str | None]:
+    return {"username": name, "remark": remark or None}
 
 
 def _too_many() -> answer.Rejected:

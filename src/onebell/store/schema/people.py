@@ -123,5 +123,6 @@ relation = table(  # what one account of an app is to another: contact | block |
     key("kind"),
     key("other"),  # an account's name
     big("created_at"),
+    text("remark"),  # of a contact: what its owner calls him
     sa.Index("relation_of_other", "space_id", "app", "other"),
 )

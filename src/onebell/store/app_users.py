@@ -171,7 +171,8 @@ class Accounts:
             found = accounts.by_name(connection, space, new.app, new.name)
             if found is None:
                 made = register(connection, space, [new], owner, changes.mint, changes.clock.now_ms()).made
-                found = made[0] if made else None
+                # Somebody may have made it between the two looks.
+                found = made[0] if made else accounts.by_name(connection, space, new.app, new.name)
             if found is None:
                 raise NotFound(f"account {new.name}")
             return found

@@ -24,8 +24,8 @@ QUERIES = {
     ),
     "entries of a message": ("SELECT * FROM entry WHERE space_id=? AND message_id=?", "entry_of_message"),
     "changes of a mailbox": (
-        "SELECT * FROM entry WHERE space_id=? AND mailbox_id=? AND rev>? ORDER BY rev LIMIT 9",
-        "entry_by_rev",
+        "SELECT * FROM entry WHERE space_id=? AND mailbox_id=? AND rev<>seq AND rev>? ORDER BY rev LIMIT 9",
+        "entry_changed",
     ),
     "events of a message": ("SELECT * FROM event WHERE space_id=? AND message_id=? ORDER BY id", "event_of_message"),
     "events to pack": ("SELECT * FROM event WHERE packed=0 AND dialect=? ORDER BY id LIMIT 9", "event_to_pack"),

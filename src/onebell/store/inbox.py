@@ -13,6 +13,7 @@ from onebell.core.conversations import other_of
 from onebell.core.mailbox import PAGE, WINDOW, CaughtUp, EntryRow, FeedCount, Marker, Page, Place, Wanted
 from onebell.core.model import FeedKind
 from onebell.store.engine import Database
+from onebell.store.revisions import between, first_behind
 from onebell.store.schema import entry, feed, mailbox, member, message, party, person
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
@@ -88,10 +89,13 @@ def _joined(left: sa.FromClause, entries: sa.ColumnElement[bool]) -> sa.FromClau
     )
 
 
-def _one_mailbox(entries: sa.ColumnElement[bool], order: sa.ColumnElement[int]) -> sa.Select[Any]:
+def _one_mailbox(
+    entries: sa.ColumnElement[bool], order: sa.ColumnElement[int], found: sa.FromClause | None = None
+) -> sa.Select[Any]:
+    left = mailbox if found is None else mailbox.outerjoin(found, sa.true())
     return (
         sa.select(*_COLUMNS)
-        .select_from(_joined(mailbox, entries))
+        .select_from(_joined(left, entries))
         .where(mailbox.c.space_id == _space, mailbox.c.id == _box)
         .order_by(order)
         .limit(_limit)
@@ -169,9 +173,10 @@ def _cut(page: Page, limit: int) -> Page:
 
 def after(conn: Connection, wanted: Wanted, rev: int) -> Page | None:
     """Changes after ``rev``, oldest first; None = no such mailbox. Tombstones are among them."""
-    entries = sa.and_(entry.c.rev > sa.bindparam("rev", type_=sa.BigInteger), _in_feed(wanted), _mentions(wanted))
+    mine = (entry.c.space_id == _space, entry.c.mailbox_id == _box, _in_feed(wanted), _mentions(wanted))
+    behind = first_behind(sa.bindparam("rev", type_=sa.BigInteger), mine, _limit)
     values = {**_values(wanted), "rev": rev}
-    rows = conn.execute(_one_mailbox(entries, entry.c.rev.asc()), values).all()
+    rows = conn.execute(_one_mailbox(entry.c.seq == behind.c.seq, entry.c.rev.asc(), behind), values).all()
     return _cut(_page(rows, None), wanted.limit) if rows else None
 
 
@@ -217,7 +222,7 @@ def _places(kind: str) -> sa.CTE:
 def _catch_up(kind: str) -> sa.Select[Any]:
     place = _places(kind)
     boxes = place.join(mailbox, sa.and_(mailbox.c.space_id == _space, mailbox.c.id == place.c.mailbox))
-    fresh = sa.and_(entry.c.rev > place.c.rev, entry.c.rev <= place.c.rev + WINDOW)
+    fresh = between(place.c.rev, place.c.rev + WINDOW)
     return sa.select(*_COLUMNS).select_from(_joined(boxes, fresh)).order_by(mailbox.c.id, entry.c.rev).limit(_limit)
 
 

@@ -15,6 +15,7 @@ from onebell.store.engine import Database
 from onebell.store.events import write_events
 from onebell.store.inbox import AnyRow
 from onebell.store.queueing import ZERO
+from onebell.store.revisions import between
 from onebell.store.schema import entry, mailbox, message
 
 PAGE = 500
@@ -159,7 +160,7 @@ def take(conn: Connection, change: Change, rev: int, mint: IdMint) -> int:
         .where(mailbox.c.space_id == change.space, mailbox.c.id == change.mailbox)
         .values(taken_rev=rev)
     )
-    fresh = sa.and_(entry.c.rev > box.taken_rev, entry.c.rev <= rev, entry.c.taken_at == 0)
+    fresh = sa.and_(between(box.taken_rev, rev), entry.c.taken_at == 0)
     _tell(conn, change, EventKind.DELIVERED, _watched(conn, change, fresh), mint)
     return conn.execute(
         sa.update(entry)

@@ -66,7 +66,14 @@ entry = table(  # one message in one mailbox: the delivery of the carrier inbox
     big("seen_at"),  # outgoing: the other side has read it
     big("deleted_at"),  # tombstone for 30 days
     small("shown"),  # core.model.Shown: 0 = to a person, 1 = to programs only, 2 = a signal about another message
-    sa.Index("entry_by_rev", "space_id", "mailbox_id", "rev"),
+    sa.Index(  # the rev of all others is their seq (store/revisions.py)
+        "entry_changed",
+        "space_id",
+        "mailbox_id",
+        "rev",
+        sqlite_where=sa.text("rev <> seq"),
+        postgresql_where=sa.text("rev <> seq"),
+    ),
     sa.Index("entry_of_message", "space_id", "message_id", "mailbox_id"),
     sa.Index(
         "entry_deleted",

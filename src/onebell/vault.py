@@ -200,6 +200,7 @@ class _Passwords:
         self._memory_key = secrets.token_bytes(KEY_BYTES)
         self._good: Bounded[bytes, float] = Bounded(throttle.successes)
         self._failures: Bounded[str, tuple[int, float]] = Bounded(throttle.remembered)
+        self._checking: dict[tuple[str, bytes], asyncio.Task[bool]] = {}
         self._decoy = ""
 
     async def hash(self, password: str) -> str:
@@ -212,8 +213,16 @@ class _Passwords:
         # A remembered success comes before the throttle: whoever guesses cannot lock the owner out.
         if self.remembers(password_hash, password):
             return True
-        if throttle:
-            self._charge(throttle)
+        # A back end that starts sends many requests with its password at once: one check, charged once, for them all.
+        key = throttle, self._proof(password_hash, password)
+        if (checking := self._checking.get(key)) is None:
+            if throttle:
+                self._charge(throttle)
+            checking = self._checking[key] = asyncio.create_task(self._check(password_hash, password, throttle))
+            checking.add_done_callback(lambda _: self._checking.pop(key))
+        return await asyncio.shield(checking)
+
+    async def _check(self, password_hash: str, password: str, throttle: str) -> bool:
         # Without a hash the same time is spent, so that nobody learns who exists (RELIABILITY S6).
         if await self._run(self._verify, password_hash or await self._decoy_hash(), password) and password_hash:
             self._good.put(self._proof(password_hash, password), self._clock.monotonic() + self._throttle.success_s)

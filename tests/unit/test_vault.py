@@ -210,6 +210,26 @@ async def test_guesses_sent_at_once_are_counted():
     box.close()
 
 
+async def test_the_right_password_many_times_at_once_is_one_check():
+    """A back end that starts asks for many tokens at once: all get theirs, also those beyond the allowed failures."""
+    box = vault()
+    stored = await box.hash_password("right")
+    answers = await asyncio.gather(*(box.check_password(stored, "right", "one") for _ in range(20)))
+    assert answers == [True] * 20
+    box.close()
+
+
+async def test_who_goes_away_ends_nobody_elses_check():
+    """The first of several callers with one password hangs up: the others are answered all the same."""
+    box = vault()
+    stored = await box.hash_password("right")
+    first, second = (asyncio.create_task(box.check_password(stored, "right", "one")) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second
+    box.close()
+
+
 async def test_a_success_is_remembered_past_the_throttle():
     """Whoever signed in lately still does while somebody else guesses; after 10 minutes it is hashed again."""
     clock = StillClock()

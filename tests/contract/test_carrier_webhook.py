@@ -46,7 +46,7 @@ async def test_the_documented_body() -> None:
     part = rendered(
         "标题", "a **b**", Format.MARKDOWN, url="https://a.test", images=("https://a.test/i.png",), tags=("ops",),
         buttons=(Button(text="Yes", key="k", value="1"),), attachments=(Attachment(name="a.txt", url="https://a.test/f"),),
-        card={"kind": "x"},
+        card={"kind": "x"}, data={"em_push_ext": {"custom": {"k": 1}}},
     )  # fmt: skip
     async with http_service() as service, carrier(service) as webhook:
         outcomes = await webhook.send(batch(part))
@@ -61,6 +61,7 @@ async def test_the_documented_body() -> None:
         "markdown": "a **b**", "severity": "normal", "url": "https://a.test", "link": "http://bell.test/app/m/1",
         "images": ["https://a.test/i.png"], "tags": ["ops"], "buttons": [{"text": "Yes", "key": "k", "value": "1"}],
         "attachments": [{"name": "a.txt", "url": "https://a.test/f"}], "card": {"kind": "x"},
+        "data": {"em_push_ext": {"custom": {"k": 1}}},
     }  # fmt: skip
 
 

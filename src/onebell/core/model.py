@@ -160,7 +160,7 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     extension: bool = False  # its readers' browser extensions show it too
     card: dict[str, Any] | None = None  # a structured card, kept as the sender wrote it
     talk: Talk | None = None  # what was said in a conversation; None = a notice
-    data: dict[str, Any] = {}  # what the dialect's own readers need besides (PushGo metadata, Easemob body and ext)
+    data: dict[str, Any] = {}  # what else the sender gave, for the dialect's own readers and for webhooks
 
 
 class Part(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

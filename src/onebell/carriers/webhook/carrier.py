@@ -37,6 +37,7 @@ class WebhookBody(msgspec.Struct, frozen=True, kw_only=True):
     buttons: tuple[Button, ...]
     attachments: tuple[Attachment, ...]
     card: dict[str, Any] | None
+    data: dict[str, Any]  # what else the sender gave, in his API's own names
 
 
 def ask(account: CarrierAccount, batch: Batch, now_ms: int) -> Call:
@@ -75,6 +76,7 @@ def webhook_body(batch: Batch, key: str) -> WebhookBody:
         buttons=content.buttons,
         attachments=content.attachments,
         card=content.card,
+        data=content.data,
     )
 
 

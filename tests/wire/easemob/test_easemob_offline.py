@@ -53,15 +53,19 @@ async def test_case_50_offline_messages(desk: Desk) -> None:
 
 
 async def test_one_name_of_two_conversations(desk: Desk) -> None:
-    """What was sent for a name before a person of the directory became its user is pulled with what he sent since."""
+    """What was sent for a name before a person of the directory became its user is pulled with what he sent since.
+
+    Together they are more than may be on their way at once.
+    """
     await desk.register("reader")
-    for user in ("before", "since"):
-        await desk.sent("reader", **{"from": "outsider"}, body={"msg": user})
-        if user == "before":
+    sent = [f"{when} {number}" for when in ("before", "since") for number in range(30)]
+    for text in sent:
+        if text == "since 0":
             await desk.register("outsider")
+        await desk.sent("reader", **{"from": "outsider"}, body={"msg": text})
     async with signed_in(desk, "reader") as client:
-        assert await client.unread() == {"outsider": 2}
-        assert texts(await client.drain("outsider")) == ["before", "since"]
+        assert await client.unread() == {"outsider": len(sent)}
+        assert texts(await client.drain("outsider")) == sent
         await desk.sent("reader", **{"from": "outsider"}, body={"msg": "live"})
         assert texts(await client.news()) == ["live"]
         assert await client.unread() == {}

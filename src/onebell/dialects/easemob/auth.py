@@ -38,7 +38,6 @@ class Caller:
     ends_at: int = 0  # of the token, ms; 0 = never
 
 
-AN_APP = Caller(user="")
 UNKNOWN = Caller(user="", is_unknown=True)
 
 

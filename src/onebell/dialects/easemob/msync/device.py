@@ -157,7 +157,7 @@ class Device:
     async def _answer_held(self) -> None:
         """Answer whom the window lets through; when nothing is on its way, the first one in any case."""
         limit = await self._limit()
-        self._held = [which for which in self._held if not await self._answered(which, limit)]
+        self._held = [left for which in self._held if (left := await self._answered(which, limit))]
         if self._held and not any(queue.count for queue in self._queues.values()):
             await self._answered(self._held.pop(0), NO_LIMIT)
 
@@ -181,8 +181,8 @@ class Device:
         seated = self.seated
         return await conversation_with(self._context, seated.space, seated.app, seated.reader.mailbox, name)
 
-    async def _answered(self, which: int, limit: int) -> bool:
-        """Send a batch or the end; False = all that is there lies beyond the limit."""
+    async def _answered(self, which: int, limit: int) -> int:
+        """Send a batch or the end: 0. If all that is there lies beyond the limit, the conversation that has to wait."""
         queue = self._queues[which]
         while queue.head <= limit:
             queue.stale = False
@@ -194,7 +194,7 @@ class Device:
                 queue.noticed = False
                 if (namesake := self._namesake(queue.name)) == 0:
                     self._outbox.put(codec.end_of(jid, now))
-                    return True
+                    return 0
                 which, queue = namesake, self._queues[namesake]
                 queue.ask_anew()
                 continue
@@ -203,10 +203,10 @@ class Device:
             if metas:
                 queue.last, queue.count = (last, metas[-1].id), len(metas)
                 self._outbox.put(codec.batch(jid, metas, now))
-                return True
+                return 0
             # What cannot be shown is passed over, or it would wait for ever.
             queue.after = max(queue.after, last)
-        return False
+        return which
 
     def _namesake(self, name: str) -> int:
         """Another conversation that the client knows by this name and was told of; 0 = there is none.

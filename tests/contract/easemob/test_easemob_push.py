@@ -1,12 +1,15 @@
 """Easemob: for whom a message rings, and the settings over REST (sheet easemob §6)."""
 
 import json
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.contract.easemob.support import send, token_of
 from tests.service import Said, Service
 
+from onebell.clock import utc
 from onebell.core.presence import Session
 from onebell.dialects.easemob.push_text import BODY, TITLE
 from onebell.store import schema
@@ -98,6 +101,19 @@ async def test_do_not_disturb_and_force(easemob: Service) -> None:
     assert await pushed(easemob) == [(TITLE, BODY)]
     await send(easemob, ["user2"], **{"from": "stranger"})
     assert await pushed(easemob) == [(TITLE, BODY)]
+
+
+async def test_hours_are_those_of_who_is_rung(easemob: Service) -> None:
+    """His own clock where he has one, else the space's (UTC here)."""
+    here = utc(easemob.context.clock.now_ms()).astimezone(ZoneInfo("Asia/Kathmandu"))
+    hour = f"{here - timedelta(minutes=30):%H:%M}-{here + timedelta(minutes=30):%H:%M}"
+    await put(easemob, f"{USER}/notification/user/user2", {"ignoreInterval": hour})
+    await send(easemob, ["user2"])
+    assert await pushed(easemob) == [(TITLE, BODY)]
+    person = await easemob.person("user2")
+    await easemob.context.store.people.set_language(easemob.space, person, "en", "Asia/Kathmandu")
+    await send(easemob, ["user2"])
+    assert await pushed(easemob) == []
 
 
 async def test_settings_come_back(easemob: Service) -> None:

@@ -97,12 +97,18 @@ class _Plan:
         ext = self._message.ext
         if ext.get("em_force_notification") is True or not account.settings:
             return False
-        zone = _zone((await self._context.lookups.space(self._space)).timezone)
+        zone = await self._zone_of(account)
         now_ms, peer = self._context.clock.now_ms(), self._message.sender.lower()
         quiet = is_quiet(account.settings, account.name, peer, ext, now_ms, zone)
         if quiet:
             self._unpushed[str(account.person)] = QUIET
         return quiet
+
+    async def _zone_of(self, account: Account) -> ZoneInfo:
+        """The clock that his hours are read on: his own, else the space's."""
+        person = await self._context.lookups.person(self._space, account.person)
+        own = "" if person is None else person.timezone
+        return _zone(own or (await self._context.lookups.space(self._space)).timezone)
 
     async def _said(self, accounts: Sequence[Account]) -> Said:
         message = self._message

@@ -129,6 +129,35 @@ async def test_no_token_request_is_a_500(server: RunningServer) -> None:
     await flood(server, "/acme/demo/token", TOKENS, (200, 400, 404, 429))
 
 
+ME = "/users/alice"
+CALLS: dict[tuple[str, str], Any] = {
+    ("POST", "/users"): [{"username": "m1", "password": "p", "nickname": "n"}],
+    ("PUT", ME): {"nickname": "x", "notification_no_disturbing": True, "notification_no_disturbing_start": "1"},
+    ("POST", "/users/batch/status"): {"usernames": ["alice", "bob"]},
+    ("POST", f"{ME}/blocks/users"): {"usernames": ["bob"]},
+    ("POST", "/messages/msg_recall"): {"msg_id": "7", "to": "bob", "chat_type": "chat", "force": True},
+    ("POST", "/messages/recall"): {"msgs": [{"msg_id": "7", "to": "bob", "chat_type": "chat"}]},
+    ("POST", "/messages/users/import"): {"from": "alice", "target": "bob", "type": "txt", "body": {"msg": "x"},
+                                         "ext": {"a": 1}, "msg_timestamp": 1700000000000},
+    ("POST", f"{ME}/messageroaming"): {"queue": "bob", "start": -1, "pull_number": 2, "startTime": 1, "endTime": 2},
+    ("DELETE", f"{ME}/user_channel"): {"channel": "bob", "type": "chat", "delete_roam": False},
+    ("PUT", f"{ME}/notification/user/bob"): {"type": "NONE", "ignoreInterval": "21:30-08:00", "ignoreDuration": 1},
+    ("PUT", f"{ME}/push/binding"): {"device_id": "d", "device_token": "t", "notifier_name": "n"},
+    ("POST", "/notification/template"): {"name": "t1", "title_pattern": "a{0}", "content_pattern": "b"},
+}  # fmt: skip
+
+
+async def test_no_other_call_is_a_500(server: RunningServer) -> None:
+    """The same for everything else that takes a body."""
+    headers = await bearer(server)
+    for (method, path), body in CALLS.items():
+        for raw in mutated([body], 10, seed=12):
+            url = f"{server.url}/acme/demo{path}"
+            async with server.session.request(method, url, data=raw, headers=headers) as got:
+                answer = json.loads(await got.read())
+            assert got.status < 500, (path, raw, answer)
+
+
 def test_every_printed_type_is_flooded() -> None:
     """As many bodies as the document prints types."""
     printed = {

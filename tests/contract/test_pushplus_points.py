@@ -78,6 +78,21 @@ async def test_a_ledger_is_kept_only_where_points_were_given(
     assert use.keep_s > 50 * 365 * 86_400
 
 
+async def test_what_was_not_sent_is_given_back_once(database: Database, store: Store):
+    """Of three texts one went out: 20 of 30 come back, however often the end is told."""
+    rows, key = Rows(database), points.spent(5)
+    await rows.space()
+    account = await rows.account("texts")
+    which = await rows.message(dialect="pushplus", extra=b'{"owner":5,"points":30}')
+    for number, state in enumerate(("sent", "failed", "cancelled")):
+        await rows.delivery(which, account, await rows.target(account, f"{number}"), state=state)
+    await rows.put(schema.guard, [{"space_id": SPACE, "key": key, "used": 45, "expires_at": 9}])
+
+    for _ in range(2):
+        await store.pushplus.settle(SPACE, which, key, 10)
+        assert await store.pushplus.spent(SPACE, key) == 25
+
+
 async def test_what_was_spent_is_told(database: Database, store: Store):
     """The guard's row is the ledger; a person without one has spent nothing."""
     rows = Rows(database)

@@ -12,9 +12,9 @@ from onebell.store import carrier_accounts, credentials, pushplus_lists, records
 from onebell.store.carrier_accounts import NewCarrierAccount, split_secrets
 from onebell.store.changes import Changes
 from onebell.store.credentials import NewCredential
-from onebell.store.packed import pack
+from onebell.store.packed import pack, unpack_object
 from onebell.store.records import NewRecord
-from onebell.store.schema import carrier_account, credential, guard, record
+from onebell.store.schema import carrier_account, credential, guard, message, record
 from onebell.vault import ServerVault
 
 _DIALECT = "pushplus"
@@ -45,6 +45,24 @@ class PushPlusStore:
         """What a guard has been charged so far."""
         statement = sa.select(guard.c.used).where(guard.c.space_id == space, guard.c.key == guard_key)
         return await self._changes.database.read(lambda connection: connection.scalar(statement) or 0)
+
+    async def settle(self, space: int, which: int, guard_key: str, each: int) -> None:
+        """Charge a message for what was sent, ``each`` a delivery, and give the rest back; a second time changes
+        nothing, for the message remembers what it has cost."""
+
+        def work(connection: sa.Connection) -> None:
+            here = (message.c.space_id == space, message.c.id == which)
+            packed = connection.scalar(sa.select(message.c.extra).where(*here).with_for_update())
+            extra = unpack_object(packed)
+            charged = int(extra.get("points", 0))
+            cost = min(charged, each * pushplus_lists.sent_deliveries(connection, space, which))
+            if cost == charged:
+                return
+            connection.execute(sa.update(message).where(*here).values(extra=pack({**extra, "points": cost})))
+            ledger = sa.update(guard).where(guard.c.space_id == space, guard.c.key == guard_key)
+            connection.execute(ledger.values(used=guard.c.used - (charged - cost)))
+
+        await self._changes.database.write(work)
 
     async def refusing(self, space: int) -> tuple[int, ...]:
         """Who has switched receiving off."""

@@ -14,6 +14,7 @@ _DIALECT = "pushplus"
 _PUSHPLUS: sa.ColumnElement[str] = sa.literal_column("'pushplus'")
 """Written into the statement: neither engine uses a partial index for a condition it learns later."""
 _GONE = ("recalled", "refused")
+_SENT = ("sent", "delivered")
 _parts = msgspec.json.Decoder(tuple[Part, ...]).decode
 
 
@@ -105,13 +106,19 @@ def _read(row: Any) -> SentMessage:
     )
 
 
+def sent_deliveries(connection: sa.Connection, space: int, which: int) -> int:
+    """How many deliveries of a message a provider took."""
+    here = (delivery.c.space_id == space, delivery.c.message_id == which, delivery.c.state.in_(_SENT))
+    return connection.scalar(sa.select(sa.func.count()).select_from(delivery).where(*here)) or 0
+
+
 def _reached() -> sa.ColumnElement[bool]:
     has_entry = (
         sa.select(1)
         .where(entry.c.space_id == message.c.space_id, entry.c.message_id == message.c.id, entry.c.direction == 0)
         .exists()
     )
-    return sa.or_(has_entry, _deliveries(sa.select(1), delivery.c.state.in_(("sent", "delivered"))).exists())
+    return sa.or_(has_entry, _deliveries(sa.select(1), delivery.c.state.in_(_SENT)).exists())
 
 
 def _last_words() -> sa.ScalarSelect[str]:

@@ -23,6 +23,8 @@ from onebell.settings import Settings
 HERE = Path(__file__).parent
 
 
+UNWANTED = "拒收"
+"""What no provider takes."""
 _OK = {"errcode": 0, "errmsg": "ok"}
 _BROKEN = b"out of order"
 _SAID: dict[str, object] = {
@@ -70,7 +72,8 @@ class Sink:
 
     async def _answer(self, request: Received, writer: asyncio.StreamWriter) -> None:
         said = next((said for path, said in _SAID.items() if request.target.startswith(path)), _OK)
-        await answer(500 if said is _BROKEN else 200, said)(request, writer)
+        status = 500 if said is _BROKEN else 400 if UNWANTED.encode() in request.body else 200
+        await answer(status, said)(request, writer)
 
 
 class Mailbox:

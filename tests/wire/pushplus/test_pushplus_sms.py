@@ -3,7 +3,10 @@
 import json
 
 import pytest
+from tests.wire.pushplus.conftest import UNWANTED
 from tests.wire.pushplus.support import FB, UTC, eventually
+
+from onebell.dialects.pushplus import points
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -52,6 +55,21 @@ async def test_nobody_with_a_phone(client):
     assert (result["status"], result["errorMessage"]) == (3, "无用户接收消息")
 
 
+async def test_only_what_was_sent_costs(client, sink):
+    """Seed, channel sms: 10 points for each message that was sent. What the service refused is given back, once."""
+    unwanted = {"token": UTC, "title": UNWANTED, "content": "c", "channel": "sms"}
+    failed = await client.accepted(**unwanted, callbackUrl=f"{sink.base}/callback")
+    (told,) = await eventually(lambda: sink.about(failed, "/callback"))
+    silent = await client.accepted(**unwanted)
+    await eventually(lambda: _has_points(client, 35))
+    store = client.server.application.context.store
+    found = await store.pushplus.message(silent)
+    await store.pushplus.settle(found.space, found.id, points.spent(found.sender), 10)
+
+    assert told.json["messageInfo"]["sendStatus"] == 3
+    assert await _has_points(client, 35)
+
+
 async def test_points_are_charged_for_each_phone(client, sink):
     """10 points each, only where points are kept; what they do not pay for is refused whole and charged nothing."""
     bell = {"token": UTC, "title": "t", "content": "to the topic", "channel": "sms", "topic": "bell"}
@@ -65,9 +83,13 @@ async def test_points_are_charged_for_each_phone(client, sink):
 
     assert [refused.body.decode(), again.body.decode()] == [SHORT, SHORT]
     await client.accepted(token=UTC, content="other channels cost nothing")
+    assert await _has_points(client, 5)
+
+
+async def _has_points(client, left: int) -> bool:
     key = await client.access_key(UTC, "carol-secret")
     mine = await client.raw("GET", "/api/open/user/myInfo", (("access-key", key),))
-    assert json.loads(mine.body)["data"]["points"] == 5
+    return json.loads(mine.body)["data"]["points"] == left
 
 
 async def _both(sink, code):

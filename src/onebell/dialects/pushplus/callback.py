@@ -7,6 +7,7 @@ import msgspec
 from onebell.clock import shanghai_text
 from onebell.core.context import Context
 from onebell.core.events import CallbackRequest, CallbackSchedule, Event, EventKind
+from onebell.dialects.pushplus import points
 from onebell.dialects.pushplus.answer import NO_RECIPIENT
 from onebell.dialects.pushplus.senders import ACCOUNT_KEY, NAME
 from onebell.dialects.pushplus.showing import (
@@ -27,6 +28,7 @@ SENT, FAILED = 2, 3  # sendStatus
 SCHEDULE = CallbackSchedule(pauses_s=(5.0, 30.0), timeout_s=10.0, any_answer_ends=True)
 """Any HTTP answer ends it; three tries when nobody answers."""
 
+_ENDS = frozenset({EventKind.FINISHED, EventKind.RECALLED})
 _HEADERS = {"Content-Type": "application/json;charset=UTF-8"}
 _encode = msgspec.json.Encoder().encode
 
@@ -86,14 +88,17 @@ def body(event: Event) -> bytes:
 
 
 async def pack(context: Context, events: Sequence[Event]) -> list[CallbackRequest]:
-    """One request per event that somebody wants to hear of."""
+    """One request per event that somebody wants to hear of. Messages that end are paid for on the way."""
+    for event in events:
+        if event.kind in _ENDS and event.extra.get("points"):
+            await points.settle(context, event)
     wanted = [(_MAKERS[event.kind], event) for event in events if event.kind in _MAKERS]
     return [request for make, event in wanted if (request := await make(context, event))]
 
 
 async def _finished(context: Context, event: Event) -> CallbackRequest | None:
     url = event.callback_url or await _account_url(context, event.space, int(event.extra.get("owner", 0)))
-    if not url:
+    if not url or "untold" in event.extra:
         return None
     return CallbackRequest(
         kind="message_complate",

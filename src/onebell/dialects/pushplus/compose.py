@@ -68,10 +68,9 @@ async def compose(context: Context, plan: Plan) -> Submission:
 
 
 def _is_watched(plan: Plan) -> bool:
-    # An address in the request stands for the account's, even when it cannot be used (sheet §1.5, §3).
-    if plan.asked.has_callback:
-        return bool(plan.asked.callback_url)
-    return bool(plan.sender.callback_url)
+    # An address in the request stands for the account's, even when it cannot be used (sheet §1.5, §3). What a message
+    # costs is known when it is finished.
+    return bool(plan.guards) or bool(plan.asked.callback_url if plan.asked.has_callback else plan.sender.callback_url)
 
 
 def _content(plan: Plan, shown: templates.Shown, kept: Kept) -> Content:
@@ -137,4 +136,8 @@ def _memory(plan: Plan, kept: Kept) -> dict[str, Any]:
         memory["content"] = kept.raw
     if asked.pre:
         memory["pre"] = asked.pre
+    if plan.guards:
+        memory["points"] = sum(use.amount for use in plan.guards)
+    if asked.has_callback and not asked.callback_url:
+        memory["untold"] = True
     return memory

@@ -345,7 +345,7 @@ async def test_the_quota_of_a_day_shows(service, clock):
 
     assert before == after == {"sendLimit": 1, "userLimitTime": ""}
     assert during == {"sendLimit": 2, "userLimitTime": "2027-01-16 00:00:00"}
-    assert (count["mailSendCount"], later["mailSendCount"]) == (PROFILES["strict"].per_day["mail"], 0)
+    assert (count["mailSendCount"], later["mailSendCount"]) == (PROFILES["strict"].per_day["mail"] + 1, 0)
     assert info["vipInfo"] == {"isVip": 0, "lastDay": ""}
 
 

@@ -13,6 +13,7 @@ class SentFilter(msgspec.Struct, frozen=True, kw_only=True):
     channel: str = ""  # empty = all
     is_topic: bool | None = None
     is_read: bool | None = None  # somebody has read it
+    since_ms: int = 0  # older ones are not told of
 
 
 class SentMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -50,7 +50,9 @@ def sent(
 
 
 def _wanted(connection: sa.Connection, wanted: SentFilter) -> list[sa.ColumnElement[bool]]:
-    conditions = []
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.since_ms:
+        conditions.append(message.c.created_at >= wanted.since_ms)
     if wanted.channel:
         conditions.append(_remembers(connection, f'"channel":{msgspec.json.encode(wanted.channel).decode()}'))
     if wanted.is_topic is not None:

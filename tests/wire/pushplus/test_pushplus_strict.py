@@ -3,7 +3,11 @@
 import json
 
 import pytest
+from tests.native_server import Steps
+from tests.wire.pushplus.conftest import directory_text, serving
 from tests.wire.pushplus.support import OK, UT, User, refusal
+
+from onebell.settings import Settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -119,6 +123,24 @@ async def test_an_address_with_too_many_bad_tokens_is_shut_out(strict):
     assert set(answers[:300]) == {refusal("E2")}
     assert answers[300] == refusal("E19")
     assert (await strict.post(content="c")).body.decode() == refusal("E19")
+
+
+async def test_history_ends_after_thirty_days(tmp_path, sink):
+    """§6: an older message is on no list, and its page and result are those of one that never was."""
+    clock, text = Steps(), directory_text(sink.base, limits="strict")
+    async with serving(Settings(data=str(tmp_path)), text, clock) as client:
+        alice = User(client, UT, "alice-secret")
+        code = await client.accepted(content="c")
+        clock.ahead_s = 30 * 86_400 - 60
+        assert (await alice.data("POST", "message/list", {}))["total"] == 1
+        assert "<p>c</p>" in await client.page(await client.accepted(content="<p>c</p>"))
+
+        clock.ahead_s += 61
+        listed = await alice.data("POST", "message/list", {})
+        result = await alice("GET", f"message/sendMessageResult?shortCode={code}")
+        page = await client.raw("GET", f"/shortMessage/{code}")
+
+    assert (listed["total"], result["data"], page.status) == (1, "消息不存在", 404)
 
 
 async def test_a_user_has_at_most_ten_webhooks(strict):

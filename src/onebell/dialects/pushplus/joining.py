@@ -6,7 +6,7 @@ from onebell.core.bell import Due
 from onebell.core.context import Context
 from onebell.core.directory import Feed, Person, Record
 from onebell.core.joining import LINK, Asked, Invitation, JoinLink, JoinRefused, Newcomer, Refusal, link_of
-from onebell.dialects.pushplus.limits import PROFILES
+from onebell.dialects.pushplus.limits import profile_of
 from onebell.dialects.pushplus.senders import NAME, SITE_KEY
 from onebell.dialects.pushplus.showing import nick_name
 from onebell.errors import NotFound
@@ -22,7 +22,7 @@ class _Found(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def room(self) -> int:
         """How many members or friends there may be; 0 = no limit."""
-        profile = PROFILES.get(str(self.site.data.get("limits")) if self.site else "", PROFILES["off"])
+        profile = profile_of(self.site.data if self.site else None)
         return profile.members if self.topic else profile.friends
 
 

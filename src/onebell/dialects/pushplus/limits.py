@@ -6,6 +6,8 @@ verified user.
 
 import hashlib
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -17,6 +19,7 @@ from onebell.dialects.pushplus.answer import Fault, Rejected
 COUNTED = ("wechat", "cp", "webhook", "mail", "extension", "app", "sms")
 """Channels whose requests are counted by day; a request may name whatever it likes."""
 _NO_QUOTA = sys.maxsize
+_DAY_MS = 86_400_000
 _DAY_KEPT_S = 172_800  # a day's count is found by the day's name; the window only has to outlive it
 
 
@@ -41,6 +44,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     topics: int = 0  # that one person may make; 0 = no limit, here and below
     members: int = 0  # of one topic
     friends: int = 0  # of one person
+    history_days: int = 0  # for how long its messages are shown; 0 = for as long as they are kept
+
+    def since_ms(self, now_ms: int) -> int:
+        """Older messages are told of no more."""
+        return now_ms - self.history_days * _DAY_MS if self.history_days else 0
 
 
 OBJECTS = 1000
@@ -61,8 +69,15 @@ PROFILES = {
         topics=5,
         members=100,
         friends=1000,
+        history_days=30,
     ),
 }
+
+
+def profile_of(site: Mapping[str, Any] | None) -> Profile:
+    """What a space's settings choose; ``off`` where they say nothing."""
+    return PROFILES.get(str((site or {}).get("limits")), PROFILES["off"])
+
 
 BAD_TOKENS = Window(300, 60)
 """Requests with unknown tokens from one address before it is shut out (E19); the sheet leaves the number to us."""

@@ -12,6 +12,8 @@ from onebell.core.model import Content
 from onebell.core.render import render
 from onebell.core.sanitize import one_line
 from onebell.core.sent import SentMessage
+from onebell.dialects.pushplus.limits import profile_of
+from onebell.dialects.pushplus.senders import NAME, SITE_KEY
 from onebell.http.exchange import Answer
 from onebell.ids import HEX32
 
@@ -71,12 +73,18 @@ def pictures_of(query: str) -> Pictures:
 async def show(context: Context, short_code: str, pictures: Pictures) -> Answer:
     """The page of a shortCode; 404 for one that is unknown or deleted."""
     found = await context.store.pushplus.message(short_code) if HEX32.match(short_code) else None
-    if found is None or found.state in _GONE:
+    if found is None or found.state in _GONE or not await _is_shown(context, found):
         return missing()
     content = await whole(context.files, found.space, found.parts[0].content)
     if len(content.body) > LOOP_CHARS:
         return await asyncio.to_thread(_page, found, content, pictures)
     return _page(found, content, pictures)
+
+
+async def _is_shown(context: Context, found: SentMessage) -> bool:
+    site = await context.lookups.record(found.space, NAME, "site", SITE_KEY)
+    since_ms = profile_of(site.data if site else None).since_ms(context.clock.now_ms())
+    return found.created_at >= since_ms
 
 
 def missing() -> Answer:

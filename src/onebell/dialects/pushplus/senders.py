@@ -7,7 +7,7 @@ import msgspec
 from onebell.core.context import ANY_SPACE, Context
 from onebell.core.directory import Credential, Person, Space
 from onebell.dialects.pushplus.answer import Fault, Rejected
-from onebell.dialects.pushplus.limits import PROFILES, Counters, Profile
+from onebell.dialects.pushplus.limits import Counters, Profile, profile_of
 
 NAME = "pushplus"
 TOKEN_KINDS = ("user", "message")
@@ -139,5 +139,5 @@ class Senders:
             credential=credential,
             account=account.data if account else {},
             site=site_data,
-            profile=PROFILES.get(str(site_data.get("limits")), PROFILES["off"]),
+            profile=profile_of(site_data),
         )

@@ -42,11 +42,15 @@ async def result(call: Call) -> Answer:
 async def _mine(call: Call) -> SentMessage:
     code = call.required("shortCode")
     found = await call.context.store.pushplus.message(code) if HEX32.match(code) else None
-    if found is None or found.space != call.space.id or found.state == "recalled":
+    if found is None or found.space != call.space.id or found.state == "recalled" or found.created_at < _since(call):
         refuse(OpenFault.NO_MESSAGE)
     if found.sender != call.me.id:
         refuse(OpenFault.NOT_YOURS)
     return found
+
+
+def _since(call: Call) -> int:
+    return call.sender.profile.since_ms(call.now_ms)
 
 
 def _result(found: SentMessage) -> _Result:
@@ -64,6 +68,7 @@ async def list_messages(call: Call) -> Answer:
         channel=text_of(page.params.get("channel")).strip().lower(),
         is_topic=_TYPES.get(page.param("messageType")),
         is_read=_asked(page, "isRead"),
+        since_ms=_since(call),
     )
     total, found = await call.context.store.pushplus.sent(call.space.id, call.me.id, wanted, page.start, page.size)
     names = {one.extra["topic"]: await _topic_name(call, one) for one in found if "topic" in one.extra}

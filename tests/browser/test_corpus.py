@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, Page, expect
 from tests.browser.desk import SOON_MS, Desk
-from tests.browser.payloads import EVERYTHING, HTML, MARKDOWN, NAMES, TEXT, WECOM
+from tests.browser.payloads import EVERYTHING, HTML, MARKDOWN, NAMES, TEXT, WECOM, in_turn
 from tests.browser.watch import Watch
 from tests.running import ALICE
 
@@ -117,8 +117,8 @@ async def test_the_watch_sees_what_it_must(desk: Desk) -> None:
 
 async def test_html_from_strangers_stays_in_its_frame(desk: Desk) -> None:
     """PushPlus html and markdown, title and content: 0 executions, 0 requests, 0 navigations in list and reader."""
-    payloads = [("html", text) for text in EVERYTHING if text.strip()]
-    payloads += [("markdown", text) for text in [*MARKDOWN, *HTML[::2]]]
+    payloads = [("html", text) for text in in_turn(EVERYTHING, 0)]
+    payloads += [("markdown", text) for text in in_turn([*MARKDOWN, *HTML[::2]], 1)]
     await all_of([desk.pushplus(template=template, title=title_of(text), content=text) for template, text in payloads])
     total = await count(desk)
 
@@ -133,8 +133,7 @@ async def test_html_from_strangers_stays_in_its_frame(desk: Desk) -> None:
 async def test_text_from_strangers_is_text(desk: Desk) -> None:
     """PushPlus txt and json, UMS and Easemob: the same, and nothing of it becomes an element."""
     token = await desk.easemob_token()
-    texts = [*HTML[::4], *MARKDOWN[::4], *NAMES, *TEXT]
-    texts = [text for text in texts if text.strip()]
+    texts = in_turn([*HTML[::4], *MARKDOWN[::4], *NAMES, *TEXT], 2)
     await all_of(
         [
             *(desk.pushplus(template="txt", title=title_of(text), content=text) for text in texts),
@@ -154,11 +153,11 @@ async def test_text_from_strangers_is_text(desk: Desk) -> None:
 
 async def test_markdown_from_strangers_stays_in_its_frame(desk: Desk) -> None:
     """WeCom markdown and PushGo title and body."""
-    texts = list(dict.fromkeys([*WECOM, *MARKDOWN, *HTML[::3]]))
+    texts = in_turn(list(dict.fromkeys([*WECOM, *MARKDOWN, *HTML[::3]])), 3)
     await all_of(
         [
             *(desk.wecom("markdown", content=text) for text in texts),
-            *(desk.pushgo(title=title_of(text), body=text) for text in [*texts, *NAMES] if title_of(text).strip()),
+            *(desk.pushgo(title=title_of(text), body=text) for text in [*texts, *in_turn(NAMES, 3)]),
         ]
     )
     total = await count(desk)
@@ -172,10 +171,9 @@ async def test_markdown_from_strangers_stays_in_its_frame(desk: Desk) -> None:
 
 async def test_the_share_page_runs_and_loads_nothing(desk: Desk) -> None:
     """``/shortMessage/{code}``: a page of its own that any link may open, without a sign-in."""
-    texts = [text for text in EVERYTHING if text.strip()]
     codes = await all_of(
-        [desk.pushplus(template="html", title=title_of(text), content=text) for text in texts]
-        + [desk.pushplus(template="markdown", content=text) for text in MARKDOWN]
+        [desk.pushplus(template="html", title=title_of(text), content=text) for text in in_turn(EVERYTHING, 1)]
+        + [desk.pushplus(template="markdown", content=text) for text in in_turn(MARKDOWN, 2)]
     )
     context, watch = await watched(desk)
 

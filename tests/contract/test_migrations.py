@@ -7,7 +7,9 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 import sqlalchemy as sa
@@ -23,7 +25,7 @@ from onebell.store.postgres import open_server
 from onebell.store.schema import address, metadata, person
 from onebell.store.sqlite import open_file
 
-ROWS = 10_000
+ROWS = 2_000
 STEP = "9999"
 
 # A column of the parent table changes its type and its default: on SQLite the table is made anew and renamed.
@@ -42,32 +44,43 @@ def upgrade() -> None:
         table.add_column(sa.Column("mood", sa.Text(), nullable=False, server_default="calm"))
 '''
 
-# Runs an upgrade and kills itself with SIGKILL right before its n-th statement.
+# For each number n that it reads it forks; the fork runs the upgrade and kills itself right before its n-th statement.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 
+import alembic.command
 import sqlalchemy as sa
 
-from onebell.store import migrate
+from onebell import log
+from onebell.store import migrate, postgres
 
-place, migrations, limit = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-count = 0
-
-
-@sa.event.listens_for(sa.engine.Engine, "before_cursor_execute")
-def before(connection, cursor, statement, parameters, context, executemany):
-    global count
-    count += 1
-    if count == limit:
-        os.kill(os.getpid(), signal.SIGKILL)
+log.configure("error")
+place, migrations = sys.argv[1], Path(sys.argv[2])
 
 
-if place.startswith("postgresql"):
-    migrate.upgrade_postgres(sa.make_url(place), migrations)
-else:
-    migrate.upgrade_sqlite(Path(place), migrations)
-print(count)
+def upgrade(limit):
+    count = 0
+
+    @sa.event.listens_for(sa.engine.Engine, "before_cursor_execute")
+    def before(connection, cursor, statement, parameters, context, executemany):
+        nonlocal count
+        count += 1
+        if count == limit:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if place.startswith("postgresql"):
+        migrate.upgrade_postgres(sa.make_url(place), migrations)
+    else:
+        migrate.upgrade_sqlite(Path(place), migrations)
+
+
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        upgrade(int(line))
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -95,27 +108,20 @@ def counts(connection: sa.Connection) -> tuple[int, int]:
     return one, other
 
 
-def run_killed(place: str, migrations: Path, limit: int) -> int:
-    """Upgrade in a process that dies before statement ``limit``; 0 = it was killed, else how many there are."""
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, place, str(migrations), str(limit)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode == -signal.SIGKILL:
-        return 0
-    assert done.returncode == 0, done.stderr
-    return int(done.stdout.splitlines()[-1])
-
-
 def every_kill(place: str, migrations: Path) -> Iterator[int]:
     """Kill before the first statement, the second, … until one run comes through."""
-    limit = 1
-    while not run_killed(place, migrations, limit):
-        yield limit
-        limit += 1
+    command = [sys.executable, "-c", KILLED, place, str(migrations)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, env=environment, stdin=PIPE, stdout=PIPE, text=True, bufsize=1) as forks:
+        assert forks.stdin is not None
+        assert forks.stdout is not None
+        for limit in count(1):
+            forks.stdin.write(f"{limit}\n")
+            ended = int(forks.stdout.readline())
+            if ended != -signal.SIGKILL:
+                break
+            yield limit
+    assert (ended, forks.returncode) == (0, 0)
 
 
 def test_killed_at_each_statement_on_sqlite(tmp_path: Path, migrations: Path) -> None:

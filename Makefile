@@ -13,6 +13,9 @@ MSYNC := src/onebell/dialects/easemob/msync/msync_pb2.py
 CLIENTS := tests/clients/node_modules/.package-lock.json
 WORKERS ?= 3
 
+# Tests start dozens of processes: without kept bytecode each of them compiles everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test test-all check bench web setup lock clean
 
 run: setup web

@@ -9,15 +9,22 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 from tests.engines import Cluster, postgres_cluster
 from tests.running import DemoStore, RunningServer, running
 from tests.two_nodes import round_robin, running_pair
 
 from onebell.cli import YOUNG_OBJECTS
 
-# The same examples in every run, and no deadline: a busy machine must not decide over a commit.
-hypothesis.settings.register_profile("onebell", deadline=None, derandomize=True)
-hypothesis.settings.load_profile("onebell")
+gc.set_threshold(YOUNG_OBJECTS)  # as a node does
+
+# A traceback with all locals, as structlog draws it by default, takes seconds of the processor.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 _MEMORY = Path("/dev/shm")
 if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 6 << 30:
@@ -25,6 +32,11 @@ if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 6 << 30:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 ALL = os.environ.get("ONEBELL_TEST_ALL") == "1"
+
+# The same examples in every run, and no deadline: a busy machine must not decide over a commit.
+hypothesis.settings.register_profile("onebell", deadline=None, derandomize=True, max_examples=500 if ALL else 100)
+hypothesis.settings.load_profile("onebell")
+
 NO_SKIPS = os.environ.get("CI") == "true"
 _ENGINES = [
     "sqlite",
@@ -38,7 +50,6 @@ def pytest_collection_finish() -> None:
     """Seven thousand tests stay until the end: the collector need not look at them again and again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
 
 
 @pytest.hookimpl(wrapper=True)

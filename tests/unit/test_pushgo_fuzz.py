@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from onebell.dialects.pushgo import answer
@@ -39,21 +39,18 @@ def judged(body: bytes) -> None:
         parses(answer.rejected(REQUEST, why.failure))
 
 
-@settings(max_examples=300)
 @given(st.binary(max_size=300))
 def test_any_bytes(body: bytes) -> None:
     """Bytes of any kind are a message or an answer."""
     judged(body)
 
 
-@settings(max_examples=500)
 @given(st.dictionaries(NAMES, VALUES, max_size=6), st.booleans())
 def test_any_fields(fields: dict[str, object], is_complete: bool) -> None:
     """JSON of any values under the known names is a message or an answer."""
     judged(json.dumps((GOOD if is_complete else {}) | fields).encode())
 
 
-@settings(max_examples=300)
 @given(st.lists(st.tuples(NAMES | st.text(max_size=5), st.text(max_size=30)), max_size=8))
 def test_any_query(pairs: list[tuple[str, str]]) -> None:
     """So is any query."""
@@ -65,7 +62,6 @@ def test_any_query(pairs: list[tuple[str, str]]) -> None:
         parses(answer.plain(why))
 
 
-@settings(max_examples=300)
 @given(st.text(max_size=60), st.dictionaries(NAMES, st.text(max_size=30)), st.binary(max_size=60))
 def test_any_compat_call(key: str, values: dict[str, str], body: bytes) -> None:
     """So is any call of a compat entry."""

@@ -3,7 +3,7 @@
 import json
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from onebell.dialects.wecom import answer
@@ -49,21 +49,18 @@ def judged(data: bytes) -> None:
         assert msgspec.json.encode(content_of(told.body, fields, Mentions(), "bot"))
 
 
-@settings(max_examples=300)
 @given(st.binary(max_size=300))
 def test_any_bytes(data: bytes) -> None:
     """Bytes of any kind are a message or an answer."""
     judged(data)
 
 
-@settings(max_examples=500)
 @given(st.sampled_from(TYPES), st.dictionaries(st.sampled_from(Body.__struct_fields__), VALUES, max_size=5), VALUES)
 def test_any_fields(msgtype: str, fields: dict[str, object], value: object) -> None:
     """JSON of any values under the known names is a message or an answer."""
     judged(json.dumps(fields | {"msgtype": msgtype, msgtype: value}).encode())
 
 
-@settings(max_examples=200)
 @given(st.sampled_from(TYPES), VALUES, st.integers(0, 200), st.binary(min_size=1, max_size=3))
 def test_any_damage(msgtype: str, value: object, place: int, damage: bytes) -> None:
     """So is a body with some bytes replaced."""

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.msync_client import Client, connected, texts
+from tests.msync_client import Client, connected, signal, texts
 from tests.wire.easemob.desk import Desk
 
-from onebell.dialects.easemob.app import App
+from onebell.dialects.easemob.app import UPLINK_PER_SECOND, App
+from onebell.dialects.easemob.msync import codec
+from onebell.dialects.easemob.msync.msync_pb2 import CommSyncDL, CommSyncUL, MessageBody, Meta, MSync, Status
 from onebell.store import schema
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -69,6 +71,25 @@ async def test_one_name_of_two_conversations(desk: Desk) -> None:
         await desk.sent("reader", **{"from": "outsider"}, body={"msg": "live"})
         assert texts(await client.news()) == ["live"]
         assert await client.unread() == {}
+
+
+async def test_acks_wait_for_their_turn(desk: Desk) -> None:
+    """Over the rate of one user a message is refused; an ack is taken when the second is over."""
+    await desk.register("hasty")
+    number = await desk.sent("hasty")
+    async with signed_in(desk, "hasty") as client:
+        await client.drain("u1")
+        with desk.clock.still():
+            limits, space = desk.context.limits, await desk.space()
+            await limits.take(space, "easemob:onebell/demo:uplink:hasty", UPLINK_PER_SECOND, 1, UPLINK_PER_SECOND)
+            refused = await client.text("u1", "too fast")
+            ack = Meta(id=5, to=codec.user(client.app, "u1"), ns=Meta.CHAT)
+            ack.payload = signal(MessageBody.DELIVER_ACK, "hasty", "u1", int(number)).SerializeToString()
+            await client.say(MSync.SYNC, CommSyncUL(meta=ack))
+        taken = await client.hear_a(CommSyncDL)
+
+    assert (refused.status.error_code, refused.status.reason) == (Status.PERMISSION_DENIED, "traffic limit")
+    assert (taken.meta_id, taken.status.error_code) == (5, 0)
 
 
 async def test_case_51_the_newest_five_hundred_wait(desk: Desk) -> None:

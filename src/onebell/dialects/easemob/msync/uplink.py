@@ -1,5 +1,6 @@
 """What a device sends: messages, acks, recalls, edits, contacts (sheet easemob-msync §7); durable before the answer."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,9 @@ from onebell.errors import NotFound, Reason, Refused
 
 REPEAT_S = 600
 """What a client sent again, because it heard no answer, is the same message for so long (sheet §7)."""
+ACKS = frozenset((MessageBody.READ_ACK, MessageBody.DELIVER_ACK, MessageBody.CHANNEL_ACK))
+TURN_S, TURNS = 0.1, 100
+"""How often an ack asks for its turn: for 10 s, before the SDK gives up on it (sheet §2)."""
 GROUPS = "conference"
 NEVER = 2**62
 _encode = msgspec.json.Encoder().encode
@@ -76,7 +80,7 @@ class Uplink:
             body = codec.read(MessageBody, meta.payload)
         except Undecodable:
             raise NotTaken(*refusals.UNREADABLE) from None
-        await self._count()
+        await (self._turn() if body.type in ACKS else self._count())
         match body.type:
             case MessageBody.CHAT | MessageBody.NORMAL:
                 return await self._chat(meta, body)
@@ -93,9 +97,20 @@ class Uplink:
         raise NotTaken(*refusals.UNSUPPORTED)
 
     async def _count(self) -> None:
-        seated = self._seated
-        if not await is_slow_enough(self._context, seated.space, seated.app, seated.user):
+        if not await self._is_slow_enough():
             raise NotTaken(*refusals.TOO_FAST)
+
+    async def _turn(self) -> None:
+        """Who comes back acknowledges hundreds at once, and the SDK repeats none: acks wait, and are not refused."""
+        for _ in range(TURNS):
+            if await self._is_slow_enough():
+                return
+            await asyncio.sleep(TURN_S)
+        raise NotTaken(*refusals.TOO_FAST)
+
+    async def _is_slow_enough(self) -> bool:
+        seated = self._seated
+        return await is_slow_enough(self._context, seated.space, seated.app, seated.user)
 
     # ------------------------------------------------------------ messages
 

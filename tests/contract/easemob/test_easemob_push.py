@@ -103,6 +103,13 @@ async def test_do_not_disturb_and_force(easemob: Service) -> None:
     assert await pushed(easemob) == [(TITLE, BODY)]
 
 
+@pytest.mark.parametrize("name", ["\0", "a/b", "x" * 65, 5])
+async def test_a_template_that_none_can_be(easemob: Service, name: object) -> None:
+    """What a message names may be anything: it rings as if it named none."""
+    assert (await send(easemob, ["user2"], ext={"em_push_template": {"name": name}})).status == 200
+    assert await pushed(easemob) == [(TITLE, BODY)]
+
+
 async def test_hours_are_those_of_who_is_rung(easemob: Service) -> None:
     """His own clock where he has one, else the space's (UTC here)."""
     here = utc(easemob.context.clock.now_ms()).astimezone(ZoneInfo("Asia/Kathmandu"))

@@ -1,6 +1,5 @@
 """Templates, do-not-disturb and push addresses over REST (sheet easemob §6)."""
 
-import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,12 +13,12 @@ from onebell.dialects.easemob.answer import Rejected
 from onebell.dialects.easemob.app import ACCOUNT_NAME, DIALECT, TEMPLATE
 from onebell.dialects.easemob.disturb import INTERVAL, MOST_MS, NOTIFICATION, TYPES
 from onebell.dialects.easemob.push import BINDINGS, CHOSEN
+from onebell.dialects.easemob.push_text import TEMPLATE_NAME
 from onebell.dialects.easemob.visit import Call, Gate, Path, Rate, Visit, object_of
 from onebell.errors import Conflict, NotFound
 from onebell.http.exchange import Answer
 
 TEMPLATES, SETTINGS = Rate("templates", 10), Rate("notifications", 100)
-TEMPLATE_NAME = re.compile(r"[a-zA-Z0-9]{1,64}")
 PATTERN_CHARS = 1000
 DEVICES = 20
 """Push addresses of one account; the oldest go."""

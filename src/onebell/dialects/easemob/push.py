@@ -14,7 +14,15 @@ from onebell.dialects.easemob.bodies import text_of
 from onebell.dialects.easemob.devices import online
 from onebell.dialects.easemob.disturb import is_quiet
 from onebell.dialects.easemob.parse import Message
-from onebell.dialects.easemob.push_text import DEFAULT_TEMPLATE, Said, Template, Words, named_template, native
+from onebell.dialects.easemob.push_text import (
+    DEFAULT_TEMPLATE,
+    TEMPLATE_NAME,
+    Said,
+    Template,
+    Words,
+    named_template,
+    native,
+)
 
 BINDINGS, CHOSEN = "push_bindings", "push_template"
 """In an account's settings: its devices' push addresses, and the template it has chosen."""
@@ -155,6 +163,8 @@ def _zone(name: str) -> ZoneInfo:
 
 
 async def template(context: Context, space: int, app: App, name: str) -> Template | None:
-    """A template of the app."""
+    """A template of the app. The name may be a message's, and anything: there is none of a name that none can have."""
+    if not TEMPLATE_NAME.fullmatch(name):
+        return None
     record = await context.lookups.record(space, DIALECT, TEMPLATE, f"{app.key}/{name}")
     return None if record is None else msgspec.convert(record.data, Template)

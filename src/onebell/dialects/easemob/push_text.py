@@ -10,6 +10,7 @@ from onebell.dialects.easemob.userdata import DISPLAY_STYLE
 
 TITLE, BODY = "您有一条新消息", "请点击查看"
 DEFAULT_TEMPLATE = "default"
+TEMPLATE_NAME = re.compile(r"[a-zA-Z0-9]{1,64}")
 _PLACE = re.compile(r"\{(\$fromNickname|\$dynamicFrom|\$msg|\d{1,2})\}")
 
 

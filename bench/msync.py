@@ -1,6 +1,6 @@
 """Easemob's clients: what a signed-in socket costs, and how soon a device is noticed at a steady rate.
 
-Each message is the first of its conversation, so that its feed is made too.
+Every device is written to twice: the first message makes its conversation, the second goes into it.
 """
 
 import asyncio
@@ -8,8 +8,8 @@ import base64
 import hashlib
 import json
 import time
+from dataclasses import dataclass
 from statistics import median, quantiles
-from typing import Any
 
 import aiohttp
 import uvloop
@@ -19,11 +19,20 @@ from bench.load import scratch
 from bench.nodes import Node, apply, node
 from onebell.dialects.easemob.app import App
 from onebell.dialects.easemob.msync import codec
-from onebell.dialects.easemob.msync.msync_pb2 import CommSyncUL, MessageBody, Meta, MSync, Provision
+from onebell.dialects.easemob.msync.msync_pb2 import (
+    CommNotice,
+    CommSyncDL,
+    CommSyncUL,
+    MessageBody,
+    Meta,
+    MSync,
+    Provision,
+)
 
 SOCKETS = 2_000
 SENDERS = 8
 RATE = 500
+HEARTBEAT_S = 30
 AT_ONCE = 50
 """Sign-ins under way together."""
 CLIENT, SECRET = "bench", "bench-secret"
@@ -65,51 +74,97 @@ async def _sign_in(session: aiohttp.ClientSession, url: str, user: str) -> aioht
     return socket
 
 
-async def _send(socket: aiohttp.ClientWebSocketResponse, to: list[str], pause_s: float) -> dict[str, float]:
-    """One message to each at a steady rate; when each was sent."""
+Sockets = list[aiohttp.ClientWebSocketResponse]
+
+
+@dataclass(frozen=True)
+class Round:
+    """One message to every device."""
+
+    latencies_ms: list[float]
+    """From sending to the notice."""
+    per_second: float
+
+    @property
+    def p99_ms(self) -> float:
+        """Of the latencies."""
+        return quantiles(self.latencies_ms, n=100)[98]
+
+
+async def _send(socket: aiohttp.ClientWebSocketResponse, to: list[str], first: int, pause_s: float) -> dict[str, float]:
+    """One message to each at a steady rate; when each was sent. The sender's ids go on from ``first``."""
     sent: dict[str, float] = {}
     began = time.perf_counter()
     for number, name in enumerate(to):
         await asyncio.sleep(max(0.0, began + number * pause_s - time.perf_counter()))
         body = codec.message_body(MessageBody.CHAT, "", name, {"type": "txt", "msg": "hello"}, {})
-        one = Meta(id=number + 1, to=codec.user(APP, name), ns=Meta.CHAT, payload=body.SerializeToString())
+        one = Meta(id=first + number, to=codec.user(APP, name), ns=Meta.CHAT, payload=body.SerializeToString())
         sent[name] = time.perf_counter()
         await socket.send_bytes(codec.frame(MSync.SYNC, CommSyncUL(meta=one)))
-        await socket.receive_bytes()
+        await _next(socket, MSync.SYNC)
     return sent
 
 
 async def _heard(socket: aiohttp.ClientWebSocketResponse) -> float:
-    envelope = MSync.FromString(await socket.receive_bytes())
-    assert envelope.command == MSync.NOTICE, envelope
-    return time.perf_counter()
+    told = CommNotice.FromString(await _next(socket, MSync.NOTICE))
+    at = time.perf_counter()
+    pulled = CommSyncDL()
+    while not pulled.is_last:  # as the SDK does: until then it is told no more of this conversation
+        await socket.send_bytes(codec.frame(MSync.SYNC, CommSyncUL(queue=told.queue, key=pulled.next_key)))
+        pulled = CommSyncDL.FromString(await _next(socket, MSync.SYNC))
+    return at
 
 
-async def _run(server: Node) -> tuple[float, list[float], float]:
-    """KiB a socket, milliseconds from sending to each notice, and how many were sent a second."""
+async def _next(socket: aiohttp.ClientWebSocketResponse, command: "MSync.Command") -> bytes:
+    """The payload of the next frame of a kind; answers to heartbeats come between."""
+    while (envelope := MSync.FromString(await socket.receive_bytes())).command != command:
+        pass
+    return envelope.payload
+
+
+async def _stay(devices: Sockets) -> None:
+    """Heartbeats, as the SDK sends them: who is silent for 90 s is let go."""
+    while True:
+        await asyncio.sleep(HEARTBEAT_S)
+        for socket in devices:
+            await socket.send_bytes(MSync(command=MSync.UNREAD).SerializeToString())
+
+
+async def _round(senders: Sockets, devices: Sockets, first: int) -> Round:
+    heard = [asyncio.create_task(_heard(socket)) for socket in devices]
+    lanes = [NAMES[lane:SOCKETS:SENDERS] for lane in range(SENDERS)]
+    began = time.perf_counter()
+    sent: dict[str, float] = {}
+    for times in await asyncio.gather(
+        *(_send(socket, lane, first, SENDERS / RATE) for socket, lane in zip(senders, lanes, strict=True))
+    ):
+        sent |= times
+    per_second = SOCKETS / (time.perf_counter() - began)
+    arrived = await asyncio.gather(*heard)
+    latencies = [(at - sent[name]) * 1000 for name, at in zip(NAMES, arrived, strict=False)]
+    return Round(latencies, per_second)
+
+
+async def _run(server: Node) -> tuple[float, Round, Round]:
+    """KiB a socket, and both rounds."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         gate = asyncio.Semaphore(AT_ONCE)
+        signed_in: Sockets = []
+        staying = asyncio.create_task(_stay(signed_in))
 
         async def one(user: str) -> aiohttp.ClientWebSocketResponse:
             async with gate:
-                return await _sign_in(session, server.url, user)
+                signed_in.append(await _sign_in(session, server.url, user))
+                return signed_in[-1]
 
         senders = [await one(name) for name in NAMES[SOCKETS:]]
         warm = [await one(name) for name in NAMES[:AT_ONCE]]
         before = server.memory_mib()
-        sockets = warm + list(await asyncio.gather(*(one(name) for name in NAMES[AT_ONCE:SOCKETS])))
+        sockets = warm + await asyncio.gather(*(one(name) for name in NAMES[AT_ONCE:SOCKETS]))
         socket_kib = (server.memory_mib() - before) * 1024 / (SOCKETS - AT_ONCE)
-        heard = [asyncio.create_task(_heard(socket)) for socket in sockets]
-        lanes = [NAMES[lane:SOCKETS:SENDERS] for lane in range(SENDERS)]
-        began = time.perf_counter()
-        sent: dict[str, float] = {}
-        for times in await asyncio.gather(
-            *(_send(socket, lane, SENDERS / RATE) for socket, lane in zip(senders, lanes, strict=True))
-        ):
-            sent |= times
-        per_second = SOCKETS / (time.perf_counter() - began)
-        arrived = await asyncio.gather(*heard)
-        return socket_kib, [(at - sent[name]) * 1000 for name, at in zip(NAMES, arrived, strict=False)], per_second
+        new, known = await _round(senders, sockets, 1), await _round(senders, sockets, SOCKETS)
+        staying.cancel()
+        return socket_kib, new, known
 
 
 def measure(environment: dict[str, str]) -> list[tuple[str, ...]]:
@@ -119,11 +174,15 @@ def measure(environment: dict[str, str]) -> list[tuple[str, ...]]:
     (data / "bench.toml").write_text(SPACE + people)
     apply(data, environment, data / "bench.toml")
     with node(data, environment) as server:
-        socket_kib, latencies, per_second = uvloop.run(_run(server))
-    p99 = quantiles(latencies, n=100)[98]
-    rows: list[tuple[Any, ...]] = [
+        socket_kib, new, known = uvloop.run(_run(server))
+    rows: list[tuple[str, ...]] = [
         (f"KiB a signed-in socket, of {SOCKETS:,}", f"{socket_kib:.1f}", most("KiB", 40).judge(socket_kib)),
-        (f"ms to a device's notice, p50, at {per_second:,.0f} messages/s", f"{median(latencies):.1f}", ""),
-        ("ms to a device's notice, p99", f"{p99:.1f}", most("p99 ms", 100).judge(p99)),
     ]
+    for what, one, goal in (
+        ("first message of a conversation", new, ""),
+        ("message of a conversation", known, most("p99 ms", 100).judge(known.p99_ms)),
+    ):
+        rate = f"{what} to its notice at {one.per_second:,.0f} a second"
+        rows.append((f"ms from a {rate}, p50", f"{median(one.latencies_ms):.1f}", ""))
+        rows.append((f"ms from a {rate}, p99", f"{one.p99_ms:.1f}", goal))
     return rows

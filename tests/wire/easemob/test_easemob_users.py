@@ -220,8 +220,9 @@ async def test_password_is_required(desk: Desk, body: object) -> None:
     """Nothing is changed without one; nobody's is not found."""
     said = await desk.call("PUT", "/users/u1/password", body)
     assert said.refusal == (400, "illegal_argument", "newpassword is required")
-    said = await desk.call("PUT", "/users/nobody/password", {"newpassword": "x"})
-    assert said.refusal == (404, "entity_not_found", "User null not found")
+    for name in ("nobody", "a%00b", "%ff"):
+        said = await desk.call("PUT", f"/users/{name}/password", {"newpassword": "x"})
+        assert said.refusal == (404, "entity_not_found", "User null not found")
     mine = await desk.user_token("u1")
     assert (await desk.call("PUT", "/users/u1/password", {"newpassword": "x"}, token=mine)).status == 401
 

@@ -132,13 +132,12 @@ class Users:
         if not isinstance(password, str) or not password:
             raise illegal("newpassword is required")
         check_password(password)
-        name = visit.values[0].lower()
-        account = await self._context.lookups.account(visit.space, visit.app.key, name)
+        account = await self._gate.find_account(visit, visit.values[0])
         if account is None:
             raise no_user()
-        hashed = await self._context.vault.hash_password(password)
+        hashed, store = await self._context.vault.hash_password(password), self._context.store.accounts
         try:
-            account = await self._context.store.accounts.set_password_hash(visit.space, visit.app.key, name, hashed)
+            account = await store.set_password_hash(visit.space, visit.app.key, account.name, hashed)
         except NotFound:
             raise no_user() from None
         await end(self._context, visit.space, await devices_of(self._context, account), KICKED_PASSWORD)

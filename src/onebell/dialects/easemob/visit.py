@@ -164,13 +164,17 @@ class Gate:
         Raises:
             Rejected: there is none.
         """
-        key = name.lower()
-        found = None
-        if ACCOUNT_NAME.fullmatch(key):
-            found = await self._context.lookups.account(visit.space, visit.app.key, key)
+        found = await self.find_account(visit, name)
         if found is None:
             raise answer.no_service()
         return found
+
+    async def find_account(self, visit: Visit, name: str) -> Account | None:
+        """An account of the app, found without case; None = there is none, as of what nobody can be called."""
+        key = name.lower()
+        if not ACCOUNT_NAME.fullmatch(key):
+            return None
+        return await self._context.lookups.account(visit.space, visit.app.key, key)
 
     # ------------------------------------------------------------ answers
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.msync_client import DEMO, Client, body_of, connected, signal, text_body, texts, token_of
 from tests.running import ALICE, BOB, RunningServer
+from tests.wire.easemob.test_easemob_wire import bearer
 
 from onebell.core.accounts import RelationKind
 from onebell.dialects.easemob.msync import codec
@@ -210,6 +211,28 @@ async def test_an_edited_message_reads_anew(server: RunningServer) -> None:
     assert [body_of(one).type for one in later] == [MessageBody.EDIT] * 9
     (entry,) = await entries(server, BOB)
     assert entry["body"] == "v8"
+
+
+async def test_a_client_changes_what_one_receiver_has(server: RunningServer) -> None:
+    """The app sent it for him to several: each has an id of its own, and the others keep theirs."""
+    message = {"from": "alice", "to": ["bob", "user1"], "type": "txt", "body": {"msg": "old"}, "sync_device": True}
+    headers = await bearer(server)
+    async with server.session.post(f"{server.url}/acme/demo/messages/users", json=message, headers=headers) as got:
+        ids = {name: int(number) for name, number in (await got.json())["data"].items()}
+    async with online(server, "alice") as (alice,):
+        other = codec.message_body(MessageBody.EDIT, "alice", "bob", {"type": "cmd", "action": "a"}, {})
+        other.edit_message_id = ids["bob"]
+        refused = await alice.send("bob", other)
+        edited = await alice.send("bob", edit_of(ids["bob"], "new"))
+        recalled = await alice.send("user1", signal(MessageBody.RECALL, "alice", "user1", ids["user1"]))
+
+    assert refused.status.reason == "Sorry, edit is not available"
+    assert (edited.status.error_code, recalled.status.error_code) == (0, 0)
+    (bobs,) = await entries(server, BOB)
+    (gone,) = await entries(server, ("user1", "user1-password"))
+    mine = {(item["body"], item["recalled_at"] is not None) for item in await entries(server, ALICE)}
+    assert (bobs["body"], bobs["recalled_at"], gone["recalled_at"] is not None) == ("new", None, True)
+    assert mine == {("new", False), ("", True)}
 
 
 async def test_refusals_name_their_reason(server: RunningServer) -> None:

@@ -5,11 +5,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from onebell.core.bell import Changed, Due
 from onebell.core.context import Context
 from onebell.core.conversations import Numbered
 from onebell.core.model import PartyKind, Sender, Shown
-from onebell.core.recall import recall
 from onebell.dialects.base import Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.answer import Rejected, recall_error
@@ -20,8 +18,8 @@ from onebell.dialects.easemob.messages import CALLS
 from onebell.dialects.easemob.parse import DEFAULT_SENDER, read_body
 from onebell.dialects.easemob.send import receivers_of, sender_of
 from onebell.dialects.easemob.signals import Signal, tell
+from onebell.dialects.easemob.single import take_back
 from onebell.dialects.easemob.visit import Call, Gate, Path, Visit, must_be_json
-from onebell.errors import NotFound
 from onebell.http.exchange import Answer
 
 GONE = "not_found msg"
@@ -128,24 +126,11 @@ class Recalls:
         return place[1]
 
     async def _hide(self, visit: Visit, found: Numbered, number: str) -> None:
-        if found.receivers > 1:
-            is_new = await self._hide_one(visit, found, int(number))
-        else:
-            try:
-                is_new = await recall(self._context, visit.space, found.message)
-            except NotFound:  # its retention has ended at this very moment
-                is_new = False
+        is_new = await take_back(self._context, visit.space, found, int(number))
+        if found.receivers == 1:
             await self._remove_files(visit, found)
         if not is_new:  # somebody else was faster
             raise recall_error(GONE)
-
-    async def _hide_one(self, visit: Visit, found: Numbered, number: int) -> bool:
-        store = self._context.store.easemob
-        boxes = await store.recall_numbered(visit.space, found.message, found.mailbox, number)
-        if boxes:
-            self._context.bell.ring(Changed(space=visit.space, mailboxes=boxes))
-            self._context.bell.ring(Due(space=visit.space, queue="events"))
-        return bool(boxes)
 
     async def _remove_files(self, visit: Visit, found: Numbered) -> None:
         body: dict[str, Any] = found.part.content.data.get("body", {})

@@ -10,9 +10,9 @@ from onebell.core import seen
 from onebell.core.bell import Changed, Due
 from onebell.core.context import Context
 from onebell.core.conversations import Found
+from onebell.core.inbox import unpack
 from onebell.core.mailbox import Change
 from onebell.core.model import IdempotencyKey, PartyKind, Sender, Shown
-from onebell.core.recall import recall
 from onebell.dialects.easemob.app import DIALECT, UPLINK_BYTES
 from onebell.dialects.easemob.conversations import conversation_with, peers
 from onebell.dialects.easemob.edits import Edit, TooManyEdits, edit
@@ -27,6 +27,7 @@ from onebell.dialects.easemob.msync.roster_frames import take_roster
 from onebell.dialects.easemob.parse import Message
 from onebell.dialects.easemob.send import Origin, number_of, send_from
 from onebell.dialects.easemob.signals import Signal, tell
+from onebell.dialects.easemob.single import message_of, take_back
 from onebell.dialects.easemob.standing import Objection, is_slow_enough, objection
 from onebell.errors import NotFound, Reason, Refused
 
@@ -210,7 +211,9 @@ class Uplink:
         # First the word to the clients: a crash between the two leaves a recall that can be repeated.
         more = {"info": info} if isinstance(info, str) and info else {}
         answered = await self._tell("recall", receiver, of=of, once="1", has_copy=True, more=more)
-        await recall(self._context, self._seated.space, found.message)
+        place = await self._context.store.easemob.numbered(str(of))
+        if place is not None:
+            await take_back(self._context, self._seated.space, place[1], of)
         return answered
 
     async def _edit(self, body: MessageBody) -> Answered:
@@ -219,11 +222,14 @@ class Uplink:
         if found.shown != Shown.PERSON or found.recalled_at:
             raise NotTaken(*refusals.NO_EDIT)
         content, ext = _content(body), from_pairs(body.ext)
+        if content["type"] != unpack(found.parts)[0].content.data.get("type"):
+            raise NotTaken(*refusals.NO_EDIT)
         has_ext = body.edit_scope == MessageBody.BODY_AND_EXT
         user = self._seated.user
         change = Edit(operator=user, sender=user, sent_at=found.created_at, body=content, ext=ext if has_ext else None)
+        message = await message_of(self._context, self._seated.space, of)
         try:
-            edited = await edit(self._context, self._seated.space, found.message, change)
+            edited = await edit(self._context, self._seated.space, message, change)
         except TooManyEdits:
             raise NotTaken(*refusals.NO_MORE_EDITS) from None
         except NotFound:

@@ -9,7 +9,6 @@ import msgspec
 from onebell.core.context import Context
 from onebell.core.directory import Account
 from onebell.core.model import Kind, PartyKind, Receipt, Sender
-from onebell.core.recall import recall
 from onebell.core.replies import Blocked, Draft, Line, NotWritable, Sent, TooFast, Unread, kind_of
 from onebell.dialects.easemob.app import APP, DIALECT, UPLINK_BYTES, App
 from onebell.dialects.easemob.conversations import peers
@@ -17,6 +16,7 @@ from onebell.dialects.easemob.page_files import chatfile
 from onebell.dialects.easemob.parse import Message
 from onebell.dialects.easemob.send import Origin, send_from
 from onebell.dialects.easemob.signals import Signal, tell
+from onebell.dialects.easemob.single import take_back_by
 from onebell.dialects.easemob.standing import Objection, is_slow_enough, objection
 from onebell.errors import InvalidInput
 
@@ -120,7 +120,7 @@ class PageReplies:
         if ends is not None:
             signal = _signal(line, ends.me, (line.peer, ends.peer.name), "recall", sent.public_id)
             await tell(self._context, line.space, ends.app, signal)
-        await recall(self._context, line.space, sent.message)
+        await take_back_by(self._context, line.space, sent.public_id)
 
     async def tell_read(self, line: Line, read: Sequence[Unread]) -> None:
         """A read ack for each, which its writer's SDK gets, and the reader's own.

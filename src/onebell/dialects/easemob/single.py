@@ -25,6 +25,12 @@ async def take_back(context: Context, space: int, found: Numbered, number: int) 
     return bool(boxes)
 
 
+async def take_back_by(context: Context, space: int, number: int) -> bool:
+    """The same by the id alone; False also when nobody has it any more."""
+    place = await context.store.easemob.numbered(str(number))
+    return place is not None and await take_back(context, space, place[1], number)
+
+
 async def message_of(context: Context, space: int, number: int) -> int:
     """The message that only the id's receiver has, made his own if it was not; 0 = it is gone.
 

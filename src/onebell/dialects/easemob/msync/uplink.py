@@ -27,7 +27,7 @@ from onebell.dialects.easemob.msync.roster_frames import take_roster
 from onebell.dialects.easemob.parse import Message
 from onebell.dialects.easemob.send import Origin, number_of, send_from
 from onebell.dialects.easemob.signals import Signal, tell
-from onebell.dialects.easemob.single import message_of, take_back
+from onebell.dialects.easemob.single import message_of, take_back_by
 from onebell.dialects.easemob.standing import Objection, is_slow_enough, objection
 from onebell.errors import NotFound, Reason, Refused
 
@@ -211,9 +211,7 @@ class Uplink:
         # First the word to the clients: a crash between the two leaves a recall that can be repeated.
         more = {"info": info} if isinstance(info, str) and info else {}
         answered = await self._tell("recall", receiver, of=of, once="1", has_copy=True, more=more)
-        place = await self._context.store.easemob.numbered(str(of))
-        if place is not None:
-            await take_back(self._context, self._seated.space, place[1], of)
+        await take_back_by(self._context, self._seated.space, of)
         return answered
 
     async def _edit(self, body: MessageBody) -> Answered:

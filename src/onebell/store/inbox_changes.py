@@ -1,6 +1,6 @@
 """Changing mailboxes. Whatever readers must see takes a new ``rev`` under the mailbox's row lock (DESIGN §4)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -14,6 +14,7 @@ from onebell.store.deliveries import cancel_open
 from onebell.store.engine import Database
 from onebell.store.events import write_events
 from onebell.store.inbox import AnyRow
+from onebell.store.inbox_events import WATCHED, tell, watched
 from onebell.store.queueing import ZERO
 from onebell.store.revisions import between
 from onebell.store.schema import entry, mailbox, message
@@ -73,25 +74,6 @@ def _move(conn: Connection, change: Change, seq: int, **values: int) -> int:
     return rev
 
 
-def _tell(conn: Connection, change: Change, kind: EventKind, rows: Sequence[AnyRow], mint: IdMint) -> None:
-    """Events for those messages whose dialect watches them."""
-    drafts = [
-        EventDraft(
-            space=change.space,
-            dialect=row.dialect,
-            message=row.message_id,
-            kind=kind.value,
-            at=change.now,
-            person=change.mailbox,
-            data={"public_id": str(row.public_id)} if row.public_id else {},
-            watched=True,
-        )
-        for row in rows
-        if row.watched
-    ]
-    write_events(conn, drafts, mint)
-
-
 def mark_read(conn: Connection, change: Change, seq: int, mint: IdMint) -> int:
     """Mark an entry as read; its new rev, 0 when it was read already.
 
@@ -105,8 +87,8 @@ def mark_read(conn: Connection, change: Change, seq: int, mint: IdMint) -> int:
     taken = row.taken_at or change.now
     rev = _move(conn, change, seq, read_at=change.now, taken_at=taken)
     if not row.taken_at:
-        _tell(conn, change, EventKind.DELIVERED, [row], mint)
-    _tell(conn, change, EventKind.READ, [row], mint)
+        tell(conn, change, EventKind.DELIVERED, [row], mint)
+    tell(conn, change, EventKind.READ, [row], mint)
     return rev
 
 
@@ -127,22 +109,8 @@ def read_up_to(conn: Connection, change: Change, seq: int, mint: IdMint) -> int:
         .values(last=rev, read_up_to=seq, read_rev=rev, marked_at=change.now)
     )
     passed = sa.and_(entry.c.seq > box.read_up_to, entry.c.seq <= seq, entry.c.read_at == 0)
-    _tell(conn, change, EventKind.READ, _watched(conn, change, passed), mint)
+    tell(conn, change, EventKind.READ, watched(conn, change, passed), mint)
     return rev
-
-
-def _watched(conn: Connection, change: Change, which: sa.ColumnElement[bool]) -> Sequence[AnyRow]:
-    return conn.execute(
-        sa.select(entry.c.seq, entry.c.message_id, entry.c.public_id, message.c.dialect, message.c.watched)
-        .join(message, sa.and_(message.c.space_id == entry.c.space_id, message.c.id == entry.c.message_id))
-        .where(
-            entry.c.space_id == change.space,
-            entry.c.mailbox_id == change.mailbox,
-            entry.c.direction == 0,
-            message.c.watched == 1,
-            which,
-        )
-    ).all()
 
 
 def take(conn: Connection, change: Change, rev: int, mint: IdMint) -> int:
@@ -161,12 +129,24 @@ def take(conn: Connection, change: Change, rev: int, mint: IdMint) -> int:
         .values(taken_rev=rev)
     )
     fresh = sa.and_(between(box.taken_rev, rev), entry.c.taken_at == 0)
-    _tell(conn, change, EventKind.DELIVERED, _watched(conn, change, fresh), mint)
+    tell(conn, change, EventKind.DELIVERED, watched(conn, change, fresh), mint)
     return conn.execute(
         sa.update(entry)
         .where(entry.c.space_id == change.space, entry.c.mailbox_id == change.mailbox, fresh)
         .values(taken_at=change.now)
     ).rowcount
+
+
+# Made once: devices acknowledge every message.
+_span = {name: sa.bindparam(f"b_{name}", type_=sa.BigInteger) for name in ("space", "box", "feed", "after", "up_to")}
+_mine_in_feed = sa.and_(
+    entry.c.space_id == _span["space"], entry.c.mailbox_id == _span["box"], entry.c.feed_id == _span["feed"]
+)
+_fresh_in_feed = sa.and_(
+    _mine_in_feed, entry.c.seq > _span["after"], entry.c.seq <= _span["up_to"], entry.c.taken_at == 0
+)
+_told_in_feed = WATCHED.where(_fresh_in_feed)
+_take_in_feed = sa.update(entry).where(_fresh_in_feed).values(taken_at=sa.bindparam("b_now", type_=sa.BigInteger))
 
 
 def take_in_feed(conn: Connection, change: Change, feed: int, span: tuple[int, int], mint: IdMint) -> None:
@@ -175,13 +155,9 @@ def take_in_feed(conn: Connection, change: Change, feed: int, span: tuple[int, i
     The mailbox is locked by the caller.
     """
     after, up_to = span
-    fresh = sa.and_(entry.c.feed_id == feed, entry.c.seq > after, entry.c.seq <= up_to, entry.c.taken_at == 0)
-    _tell(conn, change, EventKind.DELIVERED, _watched(conn, change, fresh), mint)
-    conn.execute(
-        sa.update(entry)
-        .where(entry.c.space_id == change.space, entry.c.mailbox_id == change.mailbox, fresh)
-        .values(taken_at=change.now)
-    )
+    values = {"b_space": change.space, "b_box": change.mailbox, "b_feed": feed, "b_after": after, "b_up_to": up_to}
+    tell(conn, change, EventKind.DELIVERED, conn.execute(_told_in_feed, values).all(), mint)
+    conn.execute(_take_in_feed, {**values, "b_now": change.now})
 
 
 def read_feed(conn: Connection, change: Change, feed: int, up_to: int, mint: IdMint) -> int:
@@ -197,7 +173,7 @@ def read_feed(conn: Connection, change: Change, feed: int, up_to: int, mint: IdM
     )  # fmt: skip
     mine = sa.and_(entry.c.space_id == change.space, entry.c.mailbox_id == change.mailbox, entry.c.direction == 0)
     seqs = conn.execute(sa.select(entry.c.seq).where(mine, unread).order_by(entry.c.seq).limit(PAGE)).scalars().all()
-    _tell(conn, change, EventKind.READ, _watched(conn, change, entry.c.seq.in_(seqs)), mint)
+    tell(conn, change, EventKind.READ, watched(conn, change, entry.c.seq.in_(seqs)), mint)
     for seq in seqs:
         _move(conn, change, seq, read_at=change.now)
     return len(seqs)

@@ -4,9 +4,10 @@ A conversation is a feed of kind ``direct``; in one mailbox public ids rise with
 a ``seq`` and clients name it by the public id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -37,47 +38,47 @@ _FOUND = (
 )
 
 
-def _alive(now: int) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        entry.c.public_id > 0,
-        entry.c.recalled_at == 0,
-        entry.c.deleted_at == 0,
-        sa.or_(entry.c.expires_at == 0, entry.c.expires_at > now),
+def _number(name: str) -> sa.BindParameter[int]:
+    return sa.bindparam(name, type_=sa.BigInteger)
+
+
+# Statements are made once: for every message each device asks three times, and making one costs more than running it.
+_mine = sa.and_(entry.c.space_id == _number("space"), entry.c.mailbox_id == _number("mailbox"))
+_alive = sa.and_(
+    entry.c.public_id > 0,
+    entry.c.recalled_at == 0,
+    entry.c.deleted_at == 0,
+    sa.or_(entry.c.expires_at == 0, entry.c.expires_at > _number("now")),
+)
+_to_device = sa.and_(  # not what was written on itself, not what is too old
+    _mine,
+    _alive,
+    entry.c.created_at > _number("since"),
+    message.c.keep != Keep.HISTORY.value,
+    ~sa.and_(entry.c.direction == 1, message.c.device_id == _number("device")),
+)
+_below = (
+    sa.select(entry.c.seq)
+    .where(
+        _mine,
+        _alive,
+        entry.c.direction == 0,
+        entry.c.shown < Shown.SIGNAL,
+        entry.c.created_at <= _number("counted_until"),
     )
+    .order_by(entry.c.seq.desc())
+    .offset(_number("kept"))
+    .limit(1)
+)
 
 
-def _mine(space: int, box: int) -> sa.ColumnElement[bool]:
-    return sa.and_(entry.c.space_id == space, entry.c.mailbox_id == box)
+def _values(reader: Reader, now: int) -> dict[str, object]:
+    return {**msgspec.structs.asdict(reader), "now": now}
 
 
-def _floor(conn: Connection, reader: Reader, now: int) -> int:
+def _floor(conn: Connection, values: Mapping[str, object]) -> int:
     """The newest message that does not wait any more because so many came after it: a seq, 0 = none."""
-    statement = (
-        sa.select(entry.c.seq)
-        .where(
-            _mine(reader.space, reader.mailbox),
-            _alive(now),
-            entry.c.direction == 0,
-            entry.c.shown < Shown.SIGNAL,
-            entry.c.created_at <= reader.counted_until,
-        )
-        .order_by(entry.c.seq.desc())
-        .offset(reader.kept)
-        .limit(1)
-    )
-    return conn.execute(statement).scalar() or 0
-
-
-def _to_device(reader: Reader, now: int) -> sa.ColumnElement[bool]:
-    """What a device gets: not what was written on itself, not what is too old."""
-    own = sa.and_(entry.c.direction == 1, message.c.device_id == reader.device)
-    return sa.and_(
-        _mine(reader.space, reader.mailbox),
-        _alive(now),
-        entry.c.created_at > reader.since,
-        message.c.keep != Keep.HISTORY.value,
-        ~own,
-    )
+    return conn.execute(_below, values).scalar() or 0
 
 
 WITH_MESSAGE = entry.join(message, sa.and_(message.c.space_id == entry.c.space_id, message.c.id == entry.c.message_id))
@@ -106,7 +107,7 @@ _of_feed = sa.and_(feed.c.space_id == entry.c.space_id, feed.c.id == entry.c.fee
 
 def _waits(conn: Connection, reader: Reader, now: int, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     """Of all that the device has not acknowledged."""
-    place = device_position.alias("place")
+    values, place = _values(reader, now), device_position.alias("place")
     at = sa.and_(
         place.c.space_id == entry.c.space_id, place.c.device_id == reader.device, place.c.feed_id == entry.c.feed_id
     )
@@ -114,11 +115,12 @@ def _waits(conn: Connection, reader: Reader, now: int, *columns: sa.ColumnElemen
         sa.select(*columns)
         .select_from(WITH_MESSAGE.join(feed, _of_feed).outerjoin(place, at))
         .where(
-            _to_device(reader, now),
+            _to_device,
             _in_realm(reader.dialect, reader.realm),
-            entry.c.seq > _floor(conn, reader, now),
+            entry.c.seq > _floor(conn, values),
             entry.c.seq > sa.func.coalesce(place.c.seq, 0),
         )
+        .params(values)
     )
 
 
@@ -135,18 +137,28 @@ def nth_waiting(conn: Connection, reader: Reader, number: int, now: int) -> int 
     return conn.execute(statement).scalar()
 
 
+_place = sa.select(device_position.c.seq).where(
+    device_position.c.space_id == _number("space"),
+    device_position.c.device_id == _number("device"),
+    device_position.c.feed_id == _number("feed"),
+)
+_pulled = (
+    sa.select(*QUEUED)
+    .select_from(WITH_MESSAGE)
+    .where(_to_device, entry.c.feed_id == _number("feed"), entry.c.seq > _number("after"))
+    .order_by(entry.c.seq)
+    .limit(_number("limit"))
+)
+
+
 def pull(conn: Connection, reader: Reader, which: int, after: int | None, limit: int, now: int) -> Pulled:
     """The oldest messages of a conversation behind a place; None = where the device has stopped."""
+    values = _values(reader, now)
+    values["feed"] = which
     if after is None:
-        after = max(_place(conn, reader, which), _floor(conn, reader, now))
-    statement = (
-        sa.select(*QUEUED)
-        .select_from(WITH_MESSAGE)
-        .where(_to_device(reader, now), entry.c.feed_id == which, entry.c.seq > after)
-        .order_by(entry.c.seq)
-        .limit(limit)
-    )
-    return Pulled(after=after, rows=tuple(queued(row, is_copy=row.direction == 1) for row in conn.execute(statement)))
+        after = max(conn.execute(_place, values).scalar() or 0, _floor(conn, values))
+    rows = conn.execute(_pulled, {**values, "after": after, "limit": limit})
+    return Pulled(after=after, rows=tuple(queued(row, is_copy=row.direction == 1) for row in rows))
 
 
 def queued(row: AnyRow, *, is_copy: bool) -> Queued:
@@ -162,28 +174,18 @@ def queued(row: AnyRow, *, is_copy: bool) -> Queued:
     )
 
 
-def _place(conn: Connection, reader: Reader, which: int) -> int:
-    places = device_position.c
-    statement = sa.select(places.seq).where(
-        places.space_id == reader.space, places.device_id == reader.device, places.feed_id == which
-    )
-    return conn.execute(statement).scalar() or 0
+_newest_up_to = (
+    sa.select(entry.c.seq, entry.c.public_id)
+    .where(_mine, entry.c.feed_id == _number("feed"), entry.c.public_id > 0, entry.c.public_id <= _number("key"))
+    .order_by(entry.c.seq.desc())
+    .limit(1)
+)
 
 
 def place_of(conn: Connection, reader: Reader, which: int, key: int) -> tuple[int, int]:
     """The newest message of a conversation up to a public id: (seq, public id); (0, 0) = none."""
-    statement = (
-        sa.select(entry.c.seq, entry.c.public_id)
-        .where(
-            _mine(reader.space, reader.mailbox),
-            entry.c.feed_id == which,
-            entry.c.public_id > 0,
-            entry.c.public_id <= key,
-        )
-        .order_by(entry.c.seq.desc())
-        .limit(1)
-    )
-    row = conn.execute(statement).first()
+    values = {"space": reader.space, "mailbox": reader.mailbox, "feed": which, "key": key}
+    row = conn.execute(_newest_up_to, values).first()
     return (row[0], row[1]) if row is not None else (0, 0)
 
 
@@ -244,21 +246,22 @@ def other_side(conn: Connection, space: int, which: int, me: int) -> int:
 
 def undelivered(conn: Connection, reader: Reader, now: int) -> int:
     """How many messages none of the owner's devices has got yet."""
+    values = _values(reader, now)
     statement = (
         sa.select(sa.func.count())
         .select_from(entry.join(feed, _of_feed))
         .where(
-            _mine(reader.space, reader.mailbox),
-            _alive(now),
+            _mine,
+            _alive,
             _in_realm(reader.dialect, reader.realm),
             entry.c.direction == 0,
             entry.c.shown < Shown.SIGNAL,
             entry.c.taken_at == 0,
             entry.c.created_at > reader.since,
-            entry.c.seq > _floor(conn, reader, now),
+            entry.c.seq > _floor(conn, values),
         )
     )
-    return conn.execute(statement).scalar_one()
+    return conn.execute(statement, values).scalar_one()
 
 
 def find(conn: Connection, space: int, box: int, dialect: str, key: int) -> Found | None:
@@ -272,10 +275,10 @@ def find(conn: Connection, space: int, box: int, dialect: str, key: int) -> Foun
     statement = (
         sa.select(*_FOUND)
         .select_from(WITH_MESSAGE.join(public_id, numbered))
-        .where(_mine(space, box), entry.c.public_id == key)
+        .where(_mine, entry.c.public_id == key)
         .limit(1)
     )
-    row = conn.execute(statement).first()
+    row = conn.execute(statement, {"space": space, "mailbox": box}).first()
     return None if row is None else _found(row)
 
 

@@ -27,9 +27,16 @@ def names_of(connection: sa.Connection, space: int, app: str, name: str, kind: R
     return list(connection.execute(statement.order_by(relation.c.created_at.desc(), relation.c.other)).scalars())
 
 
+# Made once: it is asked for every message between clients.
+_one = sa.select(relation.c.other).where(
+    relation.c.space_id == sa.bindparam("space", type_=sa.BigInteger),
+    *(relation.c[name] == sa.bindparam(name, type_=sa.Text) for name in ("app", "name", "kind", "other")),
+)
+
+
 def _is_there(connection: sa.Connection, space: int, app: str, name: str, kind: RelationKind, other: str) -> bool:
-    statement = sa.select(relation.c.other).where(_of(space, app, name, kind), relation.c.other == other)
-    return connection.execute(statement).first() is not None
+    values = {"space": space, "app": app, "name": name, "kind": kind.value, "other": other}
+    return connection.execute(_one, values).first() is not None
 
 
 def _remove(connection: sa.Connection, space: int, app: str, name: str, kind: RelationKind, other: str) -> bool:

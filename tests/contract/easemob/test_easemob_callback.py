@@ -15,7 +15,7 @@ from onebell.core.packing import Packing
 from onebell.dialects.easemob.app import App
 from onebell.dialects.easemob.bans import FAILURES, MINUTES
 from onebell.dialects.easemob.callback import SCHEDULE, PostSend
-from onebell.dialects.easemob.happenings import LOGIN, REPLACED
+from onebell.dialects.easemob.happenings import LOGIN, REPLACED, happenings
 from onebell.dialects.easemob.status import Device, tell_status
 from onebell.settings import Settings
 from onebell.store import schema
@@ -296,6 +296,14 @@ async def test_ninety_failures_ban_a_rule(context: Context, space: int, post_sen
     key = f"easemob:callback:{rule}"
     assert await context.limits.used(space, f"{key}:ban", MINUTES[0] * 60) == 1
     assert await context.limits.used(space, f"{key}:bans", 86_400) == 1
+
+
+def test_a_recall_tells_of_who_has_the_message() -> None:
+    """One of its receivers has a message of his own since it was changed for him: this recall is not his."""
+    event = stored(1, kind=EventKind.RECALLED, person=0, data={})
+    both = {**event.extra, "to": {"5": "user2", "6": "user3"}}
+    (told,) = happenings(stored(1, kind=EventKind.RECALLED, person=0, data={}, extra=both), "", {6: ID})
+    assert (told.body["to"], told.body["recall_id"]) == ("user3", ID)
 
 
 async def test_long_answers_count_as_failures(context: Context, space: int) -> None:

@@ -122,6 +122,8 @@ def _recalled(told: _Told) -> Iterator[Happening]:
     if told.event.delivery:  # a provider's own word on what it took back
         return
     for place, (person, receiver) in enumerate(told.receivers.items()):
+        if told.ids and person not in told.ids:  # what he has is a message of its own since it was changed
+            continue
         original = told.msg_id(person)
         body = _about(told, RECALL, original, told.event.id + place)
         yield Happening(RECALL, "", {**body, "from": told.sender, "recall_id": original, "to": receiver})

@@ -22,8 +22,8 @@ ARGS = {"title_args": ["t"], "content_args": ["a", 2]}
 def words(
     ext: dict[str, Any], settings: dict[str, Any] | None = None, chosen: str = "", templates: tuple[str, ...] = ()
 ) -> Words:
-    said = Said(ext=ext, sender="Bob", text="hello", templates={name: TEMPLATES[name] for name in templates})
-    return said.words(settings or {}, chosen)
+    said = Said(ext=ext, sender="Bob", templates={name: TEMPLATES[name] for name in templates})
+    return said.words(settings or {}, chosen).saying("hello")
 
 
 STYLE = {"notification_display_style": 1}

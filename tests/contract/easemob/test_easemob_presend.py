@@ -17,6 +17,7 @@ from onebell.core.events import CallbackAnswer, CallbackRequest
 from onebell.dialects.easemob.app import App
 from onebell.dialects.easemob.parse import Message
 from onebell.dialects.easemob.presend import BLOCKED, BROKEN, DENIED, PreSend
+from onebell.dialects.easemob.push_text import TITLE
 from onebell.dialects.easemob.send import Origin, number_of, send_from
 from onebell.errors import Refused
 from onebell.ids import IdMint
@@ -180,6 +181,19 @@ async def test_another_text(
     assert await kept(guarded) == (body, ext)
     row = (await guarded.rows(schema.message))[-1]
     assert json.loads(row["parts"])[0]["content"]["body"] == body["msg"]
+
+
+async def test_a_push_says_the_new_text(guarded: Service, server: Server) -> None:
+    """Only where it shows the message: who wrote it and fixed words stay, however short the old text was."""
+    assert (await guarded.ask("PUT", "/acme/demo/users/user1", {"nickname": "Eve"})).status == 200
+    assert (await guarded.ask("PUT", "/acme/demo/users/user2", {"notification_display_style": "1"})).status == 200
+    for text in ("e", "消"):
+        server.answers = [{"valid": True, "payload": {"msg": "***"}}]
+        await say(guarded, uplink(msg=text))
+        row = max(await guarded.rows(schema.message), key=lambda row: row["id"])
+        _, push = json.loads(row["parts"])
+        assert (push["content"]["title"], push["content"]["body"]) == (TITLE, "Eve: ***")
+        assert json.loads(row["extra"])["uplink"] is True
 
 
 async def test_only_texts_are_changed(guarded: Service, server: Server) -> None:

@@ -15,11 +15,15 @@ from onebell.dialects.easemob.app import DIALECT, Rule
 from onebell.dialects.easemob.bodies import stored_body, text_of
 from onebell.dialects.easemob.callback import is_too_long, rules_of, security
 from onebell.dialects.easemob.happenings import CHAT
+from onebell.dialects.easemob.push_text import Words
 from onebell.http.exchange import NotJson, read_json
 from onebell.ids import uuid4
 
 UPLINK = "uplink"
-"""In a submission's memory: a client sent it. Nothing that comes over REST is asked about."""
+"""In a submission's memory: a client sent it. Nothing that comes over REST is asked about.
+
+Until it is stored the words of each part that is a push, without the message's text.
+"""
 DENIED = "custom logic denied"
 BLOCKED = "Message blocked by external logic"
 BROKEN = "custom internal error"
@@ -58,7 +62,8 @@ class PreSend:
             if isinstance(verdict, Refuse):
                 return verdict
             submission = verdict.submission
-        return Pass(submission)
+        # What pushes say without the text is of no use any more.
+        return Pass(msgspec.structs.replace(submission, extra={**submission.extra, UPLINK: True}))
 
     async def _rules(self, submission: Submission) -> list[tuple[Rule, Record]]:
         rules = await rules_of(self._lookups, submission.space, str(submission.extra["app"]), "pre")
@@ -135,23 +140,17 @@ def _changed(submission: Submission, payload: dict[str, Any]) -> Submission:
     extra = submission.extra
     if "body" in extra:  # what post-send callbacks show
         extra = {**extra, "body": body, "ext": ext}
-    rest = [_reworded(other, data["body"]["msg"], text) for other in submission.parts[1:]]
+    pushes = zip(submission.parts[1:], submission.extra[UPLINK], strict=True)
+    rest = [_reworded(push, words.saying(text)) for push, words in pushes]
     parts = (msgspec.structs.replace(part, content=content), *rest)
     return msgspec.structs.replace(submission, parts=parts, extra=extra)
 
 
-def _reworded(part: Part, before: str, after: str) -> Part:
+def _reworded(push: Part, words: Words) -> Part:
     """A push that shows the message shows its new text."""
-    content, native = part.content, part.native
-    changed = msgspec.structs.replace(
-        content, title=content.title.replace(before, after), body=content.body.replace(before, after)
-    )
-    shown = {kind: {key: _put(value, before, after) for key, value in said.items()} for kind, said in native.items()}
-    return msgspec.structs.replace(part, content=changed, native=shown)
-
-
-def _put(value: Any, before: str, after: str) -> Any:
-    return value.replace(before, after) if isinstance(value, str) else value
+    content = msgspec.structs.replace(push.content, title=words.title, body=words.body)
+    native = {kind: {**said, "title": words.title, "body": words.body} for kind, said in push.native.items()}
+    return msgspec.structs.replace(push, content=content, native=native)
 
 
 def _with(content: Content, body: dict[str, Any], ext: dict[str, Any]) -> Content:

@@ -38,6 +38,7 @@ class Pushes(msgspec.Struct, frozen=True):
 
     parts: tuple[Part, ...] = ()
     unpushed: dict[str, str] = {}  # reason by party
+    words: tuple[Words, ...] = ()  # of each part, without the message's text
 
 
 async def pushes(
@@ -76,7 +77,8 @@ class _Plan:
             if name not in there:
                 words = said.words(account.settings, str(account.settings.get(CHOSEN, "")))
                 groups.setdefault((words, ways[name]), []).append(account.person)
-        return Pushes(tuple(self._part(*group, people) for group, people in groups.items()), self._unpushed)
+        parts = tuple(self._part(*group, people) for group, people in groups.items())
+        return Pushes(parts, self._unpushed, tuple(words for words, _ in groups))
 
     async def _accounts(self, names: Sequence[str]) -> dict[str, Account]:
         if len(names) > CACHED:
@@ -126,14 +128,14 @@ class _Plan:
         for name in names - {""}:
             if (found := await template(self._context, self._space, self._app, name)) is not None:
                 templates[name] = found
-        text = text_of(message.kind, message.body)
-        return Said(ext=message.ext, sender=self._sender, text=text, templates=templates)
+        return Said(ext=message.ext, sender=self._sender, templates=templates)
 
-    def _part(self, words: Words, carriers: tuple[str, ...], people: Sequence[int]) -> Part:
-        ext = self._message.ext
+    def _part(self, unfilled: Words, carriers: tuple[str, ...], people: Sequence[int]) -> Part:
+        message, ext = self._message, self._message.ext
+        words = unfilled.saying(text_of(message.kind, message.body))
         data = {name: ext[name] for name in KEPT if name in ext}
         return Part(
-            content=Content(title=words.title, body=words.body, data={"from": self._message.sender, **data}),
+            content=Content(title=words.title, body=words.body, data={"from": message.sender, **data}),
             carriers=carriers,
             only=tuple(people),
             native=native(ext, words),

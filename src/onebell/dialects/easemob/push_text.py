@@ -21,11 +21,19 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     content_pattern: str
 
 
+MESSAGE = "\ufdd0"
+"""Stands for the message's text in words that are to be filled: no character, so nobody writes it."""
+
+
 class Words(msgspec.Struct, frozen=True):
-    """A push's two texts."""
+    """A push's two texts; both may hold ``MESSAGE``."""
 
     title: str
     body: str
+
+    def saying(self, text: str) -> "Words":
+        """The same with the message's text."""
+        return Words(self.title.replace(MESSAGE, text), self.body.replace(MESSAGE, text))
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,12 +41,11 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
     ext: dict[str, Any]
     sender: str  # nickname, else name
-    text: str  # of the message; a label where it is no text
     templates: Mapping[str, Template]
 
     def words(self, settings: Mapping[str, Any], chosen: str) -> Words:
         """For one receiver: his settings, and the template he has chosen."""
-        words = Words(TITLE, f"{self.sender}: {self.text}" if settings.get(DISPLAY_STYLE) == 1 else BODY)
+        words = Words(TITLE, f"{self.sender}: {MESSAGE}" if settings.get(DISPLAY_STYLE) == 1 else BODY)
         words = self._filled(DEFAULT_TEMPLATE) or words
         words = Words(
             pushed(self.ext, "em_push_title", "title") or words.title,
@@ -60,7 +67,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
     def _fill(self, pattern: str, args: object) -> str:
         given: Sequence[object] = args if isinstance(args, list) else ()
-        known = {"$fromNickname": self.sender, "$dynamicFrom": self.sender, "$msg": self.text}
+        known = {"$fromNickname": self.sender, "$dynamicFrom": self.sender, "$msg": MESSAGE}
 
         def value(place: re.Match[str]) -> str:
             name = place[1]

@@ -28,7 +28,7 @@ from onebell.dialects.easemob.conversations import conversations
 from onebell.dialects.easemob.parse import Message
 from onebell.dialects.easemob.presend import UPLINK
 from onebell.dialects.easemob.push import pushes
-from onebell.dialects.easemob.push_text import pushed
+from onebell.dialects.easemob.push_text import Words, pushed
 from onebell.dialects.easemob.talks import talk_of
 
 # Names that can never be registered share one party: whatever is written as ``from`` must not make rows.
@@ -72,16 +72,7 @@ async def send_from(context: Context, space: int, app: App, message: Message, or
         Refused, Conflict, StoreUnavailable: nothing is stored.
     """
     receivers = await receivers_of(context, space, app, message.receivers)
-    submission = await _submission(context, space, app, message, receivers)
-    submission = msgspec.structs.replace(
-        submission,
-        device=origin.device,
-        idempotency=origin.once,
-        guards=origin.guards,
-        copy_to_sender=True,
-        extra={**submission.extra, UPLINK: True},
-    )
-    return await context.accept(submission)
+    return await context.accept(await _submission(context, space, app, message, receivers, origin))
 
 
 def number_of(receipt: Receipt) -> int:
@@ -168,7 +159,9 @@ def _id_of(name: str) -> str:
     return lower if ACCOUNT_NAME.fullmatch(lower) else name
 
 
-async def _submission(context: Context, space: int, app: App, message: Message, receivers: Receivers) -> Submission:
+async def _submission(
+    context: Context, space: int, app: App, message: Message, receivers: Receivers, origin: Origin | None = None
+) -> Submission:
     sender = await sender_of(context, space, app, message.sender)
     message = msgspec.structs.replace(message, sender=_id_of(message.sender))
     ids = list(dict.fromkeys(receivers.parties.values()))
@@ -178,7 +171,7 @@ async def _submission(context: Context, space: int, app: App, message: Message, 
     out = await pushes(context, space, app, message, receivers.parties, sender.name)
     if watched:
         memory |= _for_callbacks(message, receivers) | {"unpushed": out.unpushed}
-    return Submission(
+    submission = Submission(
         space=space,
         dialect=DIALECT,
         public_id=str(context.mint.mint()),
@@ -193,6 +186,19 @@ async def _submission(context: Context, space: int, app: App, message: Message, 
         shown=Shown.PROGRAM if message.kind == "cmd" else Shown.PERSON,
         quiet_through=message.ext.get("em_force_notification") is True,
         extra=memory,
+    )
+    return submission if origin is None else _written(submission, origin, out.words)
+
+
+def _written(submission: Submission, origin: Origin, pushes: Sequence[Words]) -> Submission:
+    """A user wrote it himself: the app's own server is asked about it, and may change what pushes say."""
+    return msgspec.structs.replace(
+        submission,
+        device=origin.device,
+        idempotency=origin.once,
+        guards=origin.guards,
+        copy_to_sender=True,
+        extra={**submission.extra, UPLINK: pushes},
     )
 
 

@@ -25,7 +25,7 @@ from onebell.store.postgres import open_server
 from onebell.store.schema import address, metadata, person
 from onebell.store.sqlite import open_file
 
-ROWS = 2_000
+ROWS = 10_000
 STEP = "9999"
 
 # A column of the parent table changes its type and its default: on SQLite the table is made anew and renamed.

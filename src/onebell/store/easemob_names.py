@@ -24,13 +24,19 @@ def key_of(app: str, name: str) -> str:
 
 
 def count(connection: sa.Connection, space: int, app: str) -> int:
-    """How many names of an app something waits for."""
+    """How many names of an app something waits for; those that only ever wrote are none of them."""
+    boxes = party.join(mailbox, sa.and_(mailbox.c.space_id == party.c.space_id, mailbox.c.id == party.c.id))
     # From "app/" to before "app0": the prefix as a range of the unique index.
-    statement = sa.select(sa.func.count()).where(
-        party.c.space_id == space,
-        party.c.kind == PartyKind.NAME.value,
-        party.c.name >= f"{app}/",
-        party.c.name < f"{app}0",
+    statement = (
+        sa.select(sa.func.count())
+        .select_from(boxes)
+        .where(
+            party.c.space_id == space,
+            party.c.kind == PartyKind.NAME.value,
+            party.c.name >= f"{app}/",
+            party.c.name < f"{app}0",
+            mailbox.c.last > ZERO,
+        )
     )
     found: int = connection.execute(statement).scalar_one()
     return found

@@ -1,4 +1,4 @@
-"""What issue 2 asks of a figure, and by how much it is missed."""
+"""What is asked of a figure, and by how much it is missed."""
 
 from dataclasses import dataclass
 

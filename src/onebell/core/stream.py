@@ -24,7 +24,7 @@ from onebell.errors import StoreUnavailable
 log = structlog.get_logger()
 
 UNSENT_LIMIT = 256 * 1024
-"""Bytes that may wait for one reader (issue 2, RELIABILITY R16)."""
+"""Bytes that may wait for one reader (R16: who takes nothing costs no more)."""
 STUCK_S = 10.0
 """A reader that takes nothing for so long while frames wait is cut."""
 CATCH_UP_S = 0.05

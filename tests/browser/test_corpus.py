@@ -18,8 +18,9 @@ AT_ONCE = 32
 TITLE_CHARS = 100
 TABS = 3
 
-# Opens every message of the list by the key J, waits until its frame is loaded, and looks at what has become of the
-# page around it: foreign elements outside the frame would be an escape.
+# Opens every message of the list by the key J, and again upwards by K until all were seen: a conversation's lines come
+# later than its place in the list. Waits until a frame is loaded, and looks at what has become of the page around it:
+# foreign elements outside the frame would be an escape.
 _WALK = """async total => {
     const visited = new Set();
     const foreign = [];
@@ -33,8 +34,9 @@ _WALK = """async total => {
         }
     }).observe(document.body, {childList: true, subtree: true});
     const deadline = Date.now() + 60000;
-    while (visited.size < total && Date.now() < deadline) {
-        document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'j', bubbles: true}));
+    for (let step = 0; visited.size < total && Date.now() < deadline; step++) {
+        const key = Math.floor(step / total) % 2 ? 'k' : 'j';
+        document.body.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
         await new Promise(done => setTimeout(done));
         if (frame()) await loaded;
         const article = document.querySelector('article, section.talk ol');

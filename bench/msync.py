@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median, quantiles
 
@@ -122,16 +123,15 @@ async def _next(socket: aiohttp.ClientWebSocketResponse, command: "MSync.Command
     return envelope.payload
 
 
-async def _stay(devices: Sockets) -> None:
+async def _stay(devices: Mapping[str, aiohttp.ClientWebSocketResponse]) -> None:
     """Heartbeats, as the SDK sends them: who is silent for 90 s is let go."""
     while True:
         await asyncio.sleep(HEARTBEAT_S)
-        for socket in devices:
+        for socket in list(devices.values()):
             await socket.send_bytes(MSync(command=MSync.UNREAD).SerializeToString())
 
 
-async def _round(senders: Sockets, devices: Sockets, first: int) -> Round:
-    heard = [asyncio.create_task(_heard(socket)) for socket in devices]
+async def _round(senders: Sockets, heard: list[asyncio.Task[float]], first: int) -> Round:
     lanes = [NAMES[lane:SOCKETS:SENDERS] for lane in range(SENDERS)]
     began = time.perf_counter()
     sent: dict[str, float] = {}
@@ -149,20 +149,23 @@ async def _run(server: Node) -> tuple[float, Round, Round]:
     """KiB a socket, and both rounds."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         gate = asyncio.Semaphore(AT_ONCE)
-        signed_in: Sockets = []
-        staying = asyncio.create_task(_stay(signed_in))
+        devices: dict[str, aiohttp.ClientWebSocketResponse] = {}
+        staying = asyncio.create_task(_stay(devices))
 
-        async def one(user: str) -> aiohttp.ClientWebSocketResponse:
+        async def one(user: str) -> asyncio.Task[float]:
+            """A device that listens from the first moment: who answers no ping is let go."""
             async with gate:
-                signed_in.append(await _sign_in(session, server.url, user))
-                return signed_in[-1]
+                devices[user] = await _sign_in(session, server.url, user)
+            return asyncio.create_task(_heard(devices[user]))
 
-        senders = [await one(name) for name in NAMES[SOCKETS:]]
         warm = [await one(name) for name in NAMES[:AT_ONCE]]
         before = server.memory_mib()
-        sockets = warm + await asyncio.gather(*(one(name) for name in NAMES[AT_ONCE:SOCKETS]))
+        heard = warm + await asyncio.gather(*(one(name) for name in NAMES[AT_ONCE:SOCKETS]))
         socket_kib = (server.memory_mib() - before) * 1024 / (SOCKETS - AT_ONCE)
-        new, known = await _round(senders, sockets, 1), await _round(senders, sockets, SOCKETS)
+        senders = [await _sign_in(session, server.url, name) for name in NAMES[SOCKETS:]]
+        new = await _round(senders, heard, 1)
+        heard = [asyncio.create_task(_heard(devices[name])) for name in NAMES[:SOCKETS]]
+        known = await _round(senders, heard, SOCKETS)
         staying.cancel()
         return socket_kib, new, known
 

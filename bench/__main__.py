@@ -124,4 +124,5 @@ def main() -> None:
         write_results()
 
 
-main()
+if __name__ == "__main__":
+    main()

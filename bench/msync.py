@@ -8,7 +8,6 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median, quantiles
 
@@ -123,12 +122,11 @@ async def _next(socket: aiohttp.ClientWebSocketResponse, command: "MSync.Command
     return envelope.payload
 
 
-async def _stay(devices: Mapping[str, aiohttp.ClientWebSocketResponse]) -> None:
+async def _beat(socket: aiohttp.ClientWebSocketResponse) -> None:
     """Heartbeats, as the SDK sends them: who is silent for 90 s is let go."""
     while True:
         await asyncio.sleep(HEARTBEAT_S)
-        for socket in list(devices.values()):
-            await socket.send_bytes(MSync(command=MSync.UNREAD).SerializeToString())
+        await socket.send_bytes(MSync(command=MSync.UNREAD).SerializeToString())
 
 
 async def _round(senders: Sockets, heard: list[asyncio.Task[float]], first: int) -> Round:
@@ -150,12 +148,13 @@ async def _run(server: Node) -> tuple[float, Round, Round]:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         gate = asyncio.Semaphore(AT_ONCE)
         devices: dict[str, aiohttp.ClientWebSocketResponse] = {}
-        staying = asyncio.create_task(_stay(devices))
+        beats: list[asyncio.Task[None]] = []
 
         async def one(user: str) -> asyncio.Task[float]:
             """A device that listens from the first moment: who answers no ping is let go."""
             async with gate:
                 devices[user] = await _sign_in(session, server.url, user)
+            beats.append(asyncio.create_task(_beat(devices[user])))
             return asyncio.create_task(_heard(devices[user]))
 
         warm = [await one(name) for name in NAMES[:AT_ONCE]]
@@ -166,7 +165,8 @@ async def _run(server: Node) -> tuple[float, Round, Round]:
         new = await _round(senders, heard, 1)
         heard = [asyncio.create_task(_heard(devices[name])) for name in NAMES[:SOCKETS]]
         known = await _round(senders, heard, SOCKETS)
-        staying.cancel()
+        for beat in beats:
+            beat.cancel()
         return socket_kib, new, known
 
 

@@ -37,10 +37,6 @@ class PastClock(SystemClock):
         return super().now_ms() - self._behind_ms - self.minutes_ago * 60_000
 
 
-async def _easemob(desk: Desk, text: str) -> None:
-    await desk.easemob(await desk.easemob_token(), "alice", text, sender="bob")
-
-
 def _story(words: Words) -> Sequence[tuple[int, Callable[[Desk], Awaitable[object]]]]:
     """Minutes ago, and what is sent then."""
     return (
@@ -64,7 +60,7 @@ def _story(words: Words) -> Sequence[tuple[int, Callable[[Desk], Awaitable[objec
                 title=words.report_title, content=words.report, topic="ops", template="markdown"
             ),
         ),
-        (3, lambda desk: _easemob(desk, words.lunch)),
+        (3, lambda desk: _rest(desk, "bob", "alice", "txt", msg=words.lunch)),
     )
 
 

@@ -7,11 +7,9 @@ import sqlalchemy as sa
 from onebell.core.conversations import Channel, Queued, Roam
 from onebell.core.model import FeedKind, Keep, Shown
 from onebell.store.inbox import AnyRow
-from onebell.store.queues import QUEUED, WITH_MESSAGE, queued
+from onebell.store.queues import OF_FEED, QUEUED, WITH_MESSAGE, queued
 from onebell.store.schema import clearing, entry, feed, mailbox, message
 from onebell.store.upserts import insert_or_update
-
-_of_feed = sa.and_(feed.c.space_id == entry.c.space_id, feed.c.id == entry.c.feed_id)
 
 
 def page(connection: sa.Connection, asked: Roam) -> list[Queued]:
@@ -66,7 +64,7 @@ def channels(connection: sa.Connection, space: int, me: int, realm: str) -> list
     # What the server sends for somebody does not enter the list (sheet §1.3).
     newest = (
         sa.select(sa.func.max(entry.c.seq))
-        .select_from(WITH_MESSAGE.join(feed, _of_feed))
+        .select_from(WITH_MESSAGE.join(feed, OF_FEED))
         .where(shown, message.c.device_id > 0)
         .group_by(entry.c.feed_id)
     )
@@ -89,7 +87,7 @@ def _unread(connection: sa.Connection, space: int, me: int, shown: sa.ColumnElem
     read = sa.select(mailbox.c.read_up_to).where(mailbox.c.space_id == space, mailbox.c.id == me).scalar_subquery()
     rows = connection.execute(
         sa.select(entry.c.feed_id, sa.func.count())
-        .select_from(entry.join(feed, _of_feed))
+        .select_from(entry.join(feed, OF_FEED))
         .where(shown, entry.c.direction == 0, entry.c.read_at == 0, entry.c.seq > read)
         .group_by(entry.c.feed_id)
     )

@@ -102,7 +102,7 @@ def _in_realm(dialect: str, realm: str) -> sa.ColumnElement[bool]:
     )
 
 
-_of_feed = sa.and_(feed.c.space_id == entry.c.space_id, feed.c.id == entry.c.feed_id)
+OF_FEED = sa.and_(feed.c.space_id == entry.c.space_id, feed.c.id == entry.c.feed_id)
 
 
 def _waits(conn: Connection, reader: Reader, now: int, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
@@ -113,7 +113,7 @@ def _waits(conn: Connection, reader: Reader, now: int, *columns: sa.ColumnElemen
     )
     return (
         sa.select(*columns)
-        .select_from(WITH_MESSAGE.join(feed, _of_feed).outerjoin(place, at))
+        .select_from(WITH_MESSAGE.join(feed, OF_FEED).outerjoin(place, at))
         .where(
             _to_device,
             _in_realm(reader.dialect, reader.realm),
@@ -249,7 +249,7 @@ def undelivered(conn: Connection, reader: Reader, now: int) -> int:
     values = _values(reader, now)
     statement = (
         sa.select(sa.func.count())
-        .select_from(entry.join(feed, _of_feed))
+        .select_from(entry.join(feed, OF_FEED))
         .where(
             _mine,
             _alive,

@@ -13,6 +13,7 @@ from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.answer import message_too_large, rewrite_error
 from onebell.dialects.easemob.bodies import stored_body
 from onebell.dialects.easemob.conversations import peers
+from onebell.dialects.easemob.digits import whole
 from onebell.dialects.easemob.edits import Edit, Edited, TooManyEdits, edit
 from onebell.dialects.easemob.messages import CALLS
 from onebell.dialects.easemob.parse import read_body, size_of
@@ -24,6 +25,7 @@ from onebell.http.exchange import Answer
 OPERATOR = "easemob_rest_app_admin"
 """Whom clients see as who changed it when the call does not say."""
 TYPES = ("txt", "custom")
+MOST_ID = 10**19 - 1
 BAD_ID = (400, "InvalidMessageIdException", "The provided message ID is not a valid number.")
 BAD_TYPE = (
     400,
@@ -67,7 +69,7 @@ class Rewrites:
         must_be_json(visit.request)
         asked = read_body(visit.request.body, _Asked)
         number = visit.values[0]
-        if not (number.isascii() and number.isdigit() and len(number) < 20):
+        if whole(number, MOST_ID) is None:
             raise rewrite_error(*BAD_ID)
         found = await self._own(visit, number)
         change = _change(asked, found)

@@ -17,11 +17,15 @@ class Cuttable:
         self.url = ""
         self.opened = 0
         """Connections until now."""
+        self.silence_at = b""
+        """From the moment on when the server says this, nothing that its client says arrives, until it is cut."""
+        self._is_silent = False
         self._writers: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
 
     def cut(self) -> None:
         """Reset every connection that is open now."""
+        self.silence_at, self._is_silent = b"", False
         for writer in self._writers:
             writer.transport.abort()
 
@@ -32,7 +36,10 @@ class Cuttable:
         back_reader, back_writer = await asyncio.open_connection(place.hostname, place.port)
         both = {writer, back_writer}
         self._writers |= both
-        pumps = [asyncio.create_task(_pump(reader, back_writer)), asyncio.create_task(_pump(back_reader, writer))]
+        pumps = [
+            asyncio.create_task(self._up(reader, back_writer)),
+            asyncio.create_task(self._down(back_reader, writer)),
+        ]
         self._pumps.update(pumps)
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         for one in both:
@@ -47,12 +54,19 @@ class Cuttable:
         if self._pumps:
             await asyncio.wait(self._pumps)
 
+    async def _up(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await source.read(_CHUNK):
+                if not self._is_silent:
+                    sink.write(data)
+                    await sink.drain()
 
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while data := await source.read(_CHUNK):
-            sink.write(data)
-            await sink.drain()
+    async def _down(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await source.read(_CHUNK):
+                self._is_silent |= bool(self.silence_at) and self.silence_at in data
+                sink.write(data)
+                await sink.drain()
 
 
 @asynccontextmanager

@@ -67,6 +67,31 @@ async def test_many_messages_while_the_socket_is_cut(desk: Desk) -> None:
         await check_load(sdk, desk.server, way, desk.server.url)
 
 
+async def test_an_acknowledgement_that_is_lost(desk: Desk) -> None:
+    """What is sent again because its acknowledgement was lost is acknowledged then, and the conversation goes on.
+
+    The SDK drops a batch whose key is the one it saw last, unanswered (sheet easemob-msync §6): until its heartbeat,
+    which does not come here, nothing of the conversation would follow.
+    """
+    async with (
+        site() as app,
+        cuttable(desk.server.url) as way,
+        connected(desk.server.session, desk.server.url, "bob") as bob,
+    ):
+        await bob.provision(await token_of(desk.server.session, desk.server.url, "bob"))
+        sdk = await Sdk.page_of(desk, app)
+        await sdk.open(way.url, "alice", pwd="alice-password", options={"heartBeatWait": 3_600_000})
+        way.silence_at = b"first"
+        await bob.text("alice", "first")
+        await sdk.heard("onTextMessage")
+        way.cut()
+        await sdk.heard("onConnected", 2)
+        await bob.text("alice", "second")
+        got = await sdk.heard("onTextMessage", 2)
+
+    assert [one["msg"] for one in got] == ["first", "second"]
+
+
 async def test_all_that_waited(desk: Desk) -> None:
     """What waits for somebody, up to the 500 that may (``make test-all``), comes when he signs in, oldest first."""
     name = "sender0"

@@ -57,7 +57,7 @@ def _hi() -> MessageBody:
         (codec.unread([(U3, 2)], NOW), UNREAD),
         (codec.notice(U3), NOTICE),
         (_hi().SerializeToString(), BODY),
-        (codec.batch(U3, [codec.meta(FIRST, U3, U1, NOW, _hi())], NOW), BATCH),
+        (codec.batch(U3, [codec.meta(FIRST, U3, U1, NOW, _hi())], FIRST, NOW), BATCH),
         (codec.end_of(U3, NOW), END),
         (codec.taken(530233930625, FIRST + 2, NOW), TAKEN),
         (codec.refused(530233930625, Status.FAIL, "blocked"), BLOCKED),

@@ -50,6 +50,28 @@ async def test_what_waited_comes_in_batches(server: RunningServer) -> None:
     assert not first.HasField("is_last")
 
 
+async def test_a_batch_that_may_come_again_has_another_key(server: RunningServer) -> None:
+    """On each new socket of a device the first batch has a key that it never saw, which acknowledges it like an id."""
+    headers = await app_headers(server)
+    number = await rest(server, headers, "alice", "x")
+    token = await token_of(server.session, server.url, "alice")
+    keys = []
+    for _ in range(3):
+        async with connected(server.session, server.url, "alice") as client:
+            await client.provision(token)
+            answer = await client.pull("bob")
+            keys.append(answer.next_key)
+            assert texts(list(answer.metas)) == ["x"]
+    async with connected(server.session, server.url, "alice") as client:
+        await client.provision(token)
+        assert not (await client.pull("bob", keys[1])).is_last  # of another socket: nothing is acknowledged by it
+        assert len(await client.drain("bob")) == 1
+        assert await client.unread() == {}
+
+    assert keys[0] == int(number)
+    assert len(set(keys)) == len(keys)
+
+
 async def test_a_key_beyond_all_ids(server: RunningServer) -> None:
     """The wire's integers are larger than a store's: everything is acknowledged, and the socket stays."""
     headers = await app_headers(server)

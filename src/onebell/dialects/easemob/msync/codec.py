@@ -108,9 +108,9 @@ def notice(queue: JID) -> bytes:
     return frame(MSync.NOTICE, CommNotice(queue=queue))
 
 
-def batch(queue: JID, metas: Sequence[Meta], now_ms: int) -> bytes:
+def batch(queue: JID, metas: Sequence[Meta], key: int, now_ms: int) -> bytes:
     """Messages of a conversation. Never ``isLast`` beside them: the client would not acknowledge (sheet §6)."""
-    answer = CommSyncDL(status=status(), metas=metas, next_key=metas[-1].id, queue=queue, timestamp=now_ms)
+    answer = CommSyncDL(status=status(), metas=metas, next_key=key, queue=queue, timestamp=now_ms)
     return frame(MSync.SYNC, answer)
 
 

@@ -40,14 +40,16 @@ class Queue:
     name: str
     after: int = -1  # its place; -1 = to be read from the store
     last: tuple[int, int] = (0, 0)  # (seq, public id) of the batch that is not acknowledged yet
+    key: int = 0  # what its acknowledgement says
     count: int = 0  # how many it holds
     head: int = 0  # the first seq that it has not got, as far as that is known
+    resumed: bool = False  # the device may have got its next batch on an earlier socket
     noticed: bool = False  # it will pull until it has seen the empty last answer
     stale: bool = False  # something new was heard of since the store was asked
 
     def ask_anew(self) -> None:
         """Nothing of it is on its way to the client."""
-        self.last, self.count, self.head = (0, 0), 0, 0
+        self.last, self.key, self.count, self.head = (0, 0), 0, 0, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,14 @@ class Seated:
     session: Session
     reader: Reader
     ends_at: int  # of the token, ms; 0 = never
+    has_been_here: bool
+    """Whether the device has signed in before: what it got then may not be acknowledged."""
 
 
 class Device:
     """Serves one device on one socket."""
 
-    __slots__ = ("_acks", "_ahead", "_context", "_held", "_outbox", "_queues", "rev", "seated", "sure")
+    __slots__ = ("_acks", "_ahead", "_context", "_held", "_noticed", "_outbox", "_queues", "rev", "seated", "sure")
 
     def __init__(self, context: Context, seated: Seated, outbox: Outbox, acks: Acks) -> None:
         self._context = context
@@ -77,6 +81,8 @@ class Device:
         """Conversations whose answer waits until others are acknowledged."""
         self._ahead = WINDOW + 1
         """At most so many messages wait for the device; more than it may get at once = ask the store."""
+        self._noticed = 0
+        """Messages heard of until now: those of the time in which the store counts come on top."""
         self.seated = seated
         self.rev = 0
         """The mailbox' last place that this device knows of."""
@@ -93,6 +99,7 @@ class Device:
     def notice(self, which: int, name: str) -> None:
         """A conversation has something new."""
         self._ahead += 1
+        self._noticed += 1
         queue = self._queue(which, name)
         if queue.noticed:
             queue.stale = True
@@ -121,9 +128,10 @@ class Device:
     async def _waiting(self) -> dict[int, tuple[str, int]]:
         seated, context = self.seated, self._context
         rev = (await context.store.inbox.latest(seated.space, [seated.reader.mailbox])).get(seated.reader.mailbox, 0)
+        noticed = self._noticed
         found = await context.store.queues.waiting(seated.reader, context.clock.now_ms())
         self.sure, self.rev = self.rev <= rev, max(rev, self.rev)
-        self._ahead = sum(one.count for one in found)
+        self._ahead = sum(one.count for one in found) + self._noticed - noticed
         feeds = [one.feed for one in found]
         names = await peers(context, seated.space, seated.app, seated.reader.mailbox, feeds)
         return {one.feed: (names[one.feed], one.count) for one in found if one.feed in names}
@@ -133,7 +141,7 @@ class Device:
         if queue is None:
             if len(self._queues) >= QUEUES:
                 self._queues = {number: one for number, one in self._queues.items() if one.noticed}
-            queue = self._queues[which] = Queue(name)
+            queue = self._queues[which] = Queue(name, resumed=self.seated.has_been_here)
         return queue
 
     # ------------------------------------------------------------ pulling
@@ -165,10 +173,10 @@ class Device:
         """The last seq that may be sent now."""
         if self._ahead <= WINDOW:
             return NO_LIMIT
-        now = self._context.clock.now_ms()
+        now, noticed = self._context.clock.now_ms(), self._noticed
         last = await self._context.store.queues.nth_waiting(self.seated.reader, WINDOW, now)
         if last is None:
-            self._ahead = WINDOW
+            self._ahead = WINDOW + self._noticed - noticed
             return NO_LIMIT
         return last
 
@@ -176,7 +184,7 @@ class Device:
         """The conversation that the client means: of those with one name the one it acknowledges, or is told of."""
         same = [which for which, queue in self._queues.items() if queue.name == name]
         if same:
-            sent = [which for which in same if key and self._queues[which].last[1] == key]
+            sent = [which for which in same if key and self._queues[which].key == key]
             return (sent or [which for which in same if self._queues[which].noticed] or same)[0]
         seated = self.seated
         return await conversation_with(self._context, seated.space, seated.app, seated.reader.mailbox, name)
@@ -202,7 +210,10 @@ class Device:
             metas, last = self._metas(queue.name, [row for row in pulled.rows if row.seq <= limit])
             if metas:
                 queue.last, queue.count = (last, metas[-1].id), len(metas)
-                self._outbox.put(codec.batch(jid, metas, now))
+                # The SDK acknowledges no batch whose key is the one it saw last. One that it got on a socket that
+                # was lost with the acknowledgement has another key now: a time, which is below all ids.
+                queue.key, queue.resumed = now if queue.resumed else metas[-1].id, False
+                self._outbox.put(codec.batch(jid, metas, queue.key, now))
                 return 0
             # What cannot be shown is passed over, or it would wait for ever.
             queue.after = max(queue.after, last)
@@ -240,7 +251,7 @@ class Device:
         if queue.after < 0:
             await self._pulled(which, queue, 1)
         seq, number = queue.last
-        if number != key:
+        if queue.key != key:
             seq, number = await self._context.store.queues.place_of(self.seated.reader, which, key)
         if seq <= queue.after:
             return

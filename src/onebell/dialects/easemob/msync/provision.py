@@ -78,7 +78,8 @@ class Entrance:
         signed_in = await self._sign_in(space, app, account, resource, asked)
         session = signed_in.session
         reader = reader_of(self.context, space, app, account.person, session.device, signed_in.seen_at)
-        return Seated(space, app, account.name, resource, session, reader, ends_at), signed_in
+        has_been_here = signed_in.seen_at > 0
+        return Seated(space, app, account.name, resource, session, reader, ends_at, has_been_here), signed_in
 
     async def _app(self, app_key: str) -> tuple[int, App]:
         org, _, name = app_key.partition("#")

@@ -64,7 +64,7 @@ class _Plan:
         self._unpushed: dict[str, str] = {}
 
     async def made(self, parties: Mapping[str, int]) -> Pushes:
-        accounts = await self._accounts(list(parties))
+        accounts = await self._context.lookups.accounts(self._space, self._app.key, list(parties))
         self._unpushed = {str(party): NOBODY for name, party in parties.items() if name not in accounts}
         ways = await self._ways(accounts)
         ringing = {name: accounts[name] for name in ways if not await self._is_quiet(accounts[name])}
@@ -79,12 +79,6 @@ class _Plan:
                 groups.setdefault((words, ways[name]), []).append(account.person)
         parts = tuple(self._part(*group, people) for group, people in groups.items())
         return Pushes(parts, self._unpushed, tuple(words for words, _ in groups))
-
-    async def _accounts(self, names: Sequence[str]) -> dict[str, Account]:
-        if len(names) > CACHED:
-            return await self._context.store.accounts.find(self._space, self._app.key, names)
-        found = [await self._context.lookups.account(self._space, self._app.key, name) for name in names]
-        return {account.name: account for account in found if account is not None}
 
     async def _ways(self, accounts: Mapping[str, Account]) -> dict[str, tuple[str, ...]]:
         """Codes of the carriers that each is reached over; who has none is left out."""
@@ -140,10 +134,6 @@ class _Plan:
             only=tuple(people),
             native=native(ext, words),
         )
-
-
-CACHED = 8
-"""So many receivers are asked for one by one: those answers are cached."""
 
 
 def _accepts(ext: Mapping[str, Any], code: str) -> bool:

@@ -43,13 +43,14 @@ class Queue:
     key: int = 0  # what its acknowledgement says
     count: int = 0  # how many it holds
     head: int = 0  # the first seq that it has not got, as far as that is known
+    is_drained: bool = False  # nothing stood behind the batch, and nothing was heard of since
     resumed: bool = False  # the device may have got its next batch on an earlier socket
     noticed: bool = False  # it will pull until it has seen the empty last answer
     stale: bool = False  # something new was heard of since the store was asked
 
     def ask_anew(self) -> None:
         """Nothing of it is on its way to the client."""
-        self.last, self.key, self.count, self.head = (0, 0), 0, 0, 0
+        self.last, self.key, self.count, self.head, self.is_drained = (0, 0), 0, 0, 0, False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class Device:
         self._noticed += 1
         queue = self._queue(which, name)
         if queue.noticed:
-            queue.stale = True
+            queue.stale, queue.is_drained = True, False
             return
         queue.noticed = True
         self._outbox.put(codec.notice(codec.user(self.seated.app, name)))
@@ -114,6 +115,10 @@ class Device:
 
     async def unread(self) -> None:
         """Answer the client's question what it has not got; it then pulls those conversations."""
+        if self.sure and self._ahead == 0 and not any(queue.noticed for queue in self._queues.values()):
+            # A heartbeat of a device that has everything: thousands of them would be most of what the store is asked.
+            self._outbox.put(codec.unread((), self._context.clock.now_ms()))
+            return
         for queue in self._queues.values():
             queue.count = 0  # it has had half a minute to acknowledge
         waiting = await self._waiting()
@@ -155,11 +160,17 @@ class Device:
             return
         queue = self._queue(which, name)
         queue.noticed = True
+        has_all = False
         if asked.key:
+            has_all = asked.key == queue.key
             await self._acknowledge(which, queue, min(asked.key, NO_LIMIT))
+        # What was stored without a bell until now is found by the next look.
+        left = self._ended(queue) if has_all and queue.is_drained else which
         queue.ask_anew()
-        if which not in self._held:
-            self._held.append(which)
+        if left:
+            self._queues[left].ask_anew()
+            if left not in self._held:
+                self._held.append(left)
         await self._answer_held()
 
     async def _answer_held(self) -> None:
@@ -199,11 +210,9 @@ class Device:
             if not pulled.rows:
                 if queue.stale:
                     continue
-                queue.noticed = False
-                if (namesake := self._namesake(queue.name)) == 0:
-                    self._outbox.put(codec.end_of(jid, now))
+                if (which := self._ended(queue)) == 0:
                     return 0
-                which, queue = namesake, self._queues[namesake]
+                queue = self._queues[which]
                 queue.ask_anew()
                 continue
             queue.head = pulled.rows[0].seq
@@ -213,11 +222,20 @@ class Device:
                 # The SDK acknowledges no batch whose key is the one it saw last. One that it got on a socket that
                 # was lost with the acknowledgement has another key now: a time, which is below all ids.
                 queue.key, queue.resumed = now if queue.resumed else metas[-1].id, False
+                queue.is_drained = len(pulled.rows) < codec.BATCH and last == pulled.rows[-1].seq and not queue.stale
                 self._outbox.put(codec.batch(jid, metas, queue.key, now))
                 return 0
             # What cannot be shown is passed over, or it would wait for ever.
             queue.after = max(queue.after, last)
         return which
+
+    def _ended(self, queue: Queue) -> int:
+        """Nothing of it is left: say so, 0; or the conversation that the client takes for the same one."""
+        queue.noticed = False
+        namesake = self._namesake(queue.name)
+        if namesake == 0:
+            self._outbox.put(codec.end_of(codec.user(self.seated.app, queue.name), self._context.clock.now_ms()))
+        return namesake
 
     def _namesake(self, name: str) -> int:
         """Another conversation that the client knows by this name and was told of; 0 = there is none.

@@ -7,7 +7,7 @@ from onebell.core.directory import CarrierAccount
 from onebell.core.model import Addresses, FeedKind, Members, People
 from onebell.dialects.pushplus import points
 from onebell.dialects.pushplus.limits import PROFILES
-from onebell.dialects.pushplus.senders import SenderInfo
+from onebell.dialects.pushplus.senders import Default, SenderInfo
 from onebell.store import schema
 from onebell.store.base import Store
 from onebell.store.engine import Database
@@ -41,7 +41,7 @@ async def sender(store: Store, lookups: CachedLookups, space: int, who: int, **a
     assert credential is not None
     return SenderInfo(
         space=await lookups.space(space), person=person, credential=credential, account=dict(account), site={},
-        profile=PROFILES["off"],
+        profile=PROFILES["off"], default=Default(),
     )  # fmt: skip
 
 

@@ -173,6 +173,10 @@ class Limits(Protocol):
         """Count ``amount`` if the sliding window then holds at most ``limit``; False = over, nothing counted."""
         ...
 
+    def count(self, space: int, key: str, window_s: int) -> None:
+        """Count one, whatever the window holds; needs no look into the store."""
+        ...
+
     async def used(self, space: int, key: str, window_s: int) -> int:
         """How much the sliding window holds."""
         ...

@@ -53,7 +53,7 @@ class _Window:
         self.stored: dict[int, int] = {}  # as last read, own and others'
         self.flying: dict[int, int] = {}  # own, being written
         self.pending: dict[int, int] = {}  # own, not yet written
-        self.read_ms = 0
+        self.read_ms = 0  # 0 = never
         self.used_ms = 0
         self._settled = 0  # the sum of all but what is pending, from bucket ``_settled_first`` on
         self._settled_first = -1
@@ -135,6 +135,14 @@ class SharedLimits:
         window.add(now_ms, amount)
         return True
 
+    def count(self, space: int, key: str, window_s: int) -> None:
+        now_ms = self._clock.now_ms()
+        name = (space, key, window_s)
+        window = self._windows.get(name) or self._new(name)
+        window.used_ms = now_ms
+        self._used[name] = window
+        window.add(now_ms, 1)
+
     async def used(self, space: int, key: str, window_s: int) -> int:
         now_ms = self._clock.now_ms()
         name = (space, key, window_s)
@@ -144,7 +152,7 @@ class SharedLimits:
     def _known(self, name: Name, now_ms: int) -> _Window | None:
         """A window that need not be read."""
         window = self._windows.get(name)
-        if window is None or (not self._is_alone and now_ms - window.read_ms > _FRESH_MS):
+        if window is None or not window.read_ms or (not self._is_alone and now_ms - window.read_ms > _FRESH_MS):
             return None
         window.used_ms = now_ms
         self._used[name] = window
@@ -158,15 +166,17 @@ class SharedLimits:
         except StoreUnavailable:
             # Nothing can be accepted now anyway; a limit must not be what says so.
             stored = {}
-        window = self._windows.get(name)
-        if window is None:
-            self._make_room()
-            window = self._windows[name] = _Window(name[2])
+        window = self._windows.get(name) or self._new(name)
         # A flush that came between has read more than this look.
         if name in stored and not window.flying and window.read_ms == before:
             window.land(stored[name], self._clock.now_ms())
         window.used_ms = now_ms
         self._used[name] = window
+        return window
+
+    def _new(self, name: Name) -> _Window:
+        self._make_room()
+        window = self._windows[name] = _Window(name[2])
         return window
 
     def _make_room(self) -> None:

@@ -17,7 +17,7 @@ from onebell.core.model import (
     Submission,
 )
 from onebell.dialects.pushplus import native, templates
-from onebell.dialects.pushplus.keeping import Kept, keep
+from onebell.dialects.pushplus.keeping import Kept, in_row, keep
 from onebell.dialects.pushplus.parse import DEFAULT_CHANNEL, Asked, Channel
 from onebell.dialects.pushplus.senders import NAME, SenderInfo
 from onebell.ids import public_hex32
@@ -51,7 +51,7 @@ async def compose(context: Context, plan: Plan) -> Submission:
     sender, asked = plan.sender, plan.asked
     code = public_hex32(plan.now_ms)
     shown = templates.show(asked.template, asked.content, plan.now_ms)
-    kept = await keep(context, sender, shown, asked)
+    kept = in_row(shown, asked) or await keep(context, sender, shown, asked)
     return Submission(
         space=sender.space.id,
         dialect=NAME,

@@ -12,6 +12,8 @@ from onebell.dialects.pushplus.templates import Shown
 
 ROW_BYTES = 16_384
 """Longer bytes never enter a message row."""
+UTF8_BYTES = 4
+"""Of one character at most."""
 
 _DAY_S = 86_400
 _FILES = {
@@ -36,6 +38,12 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
         file = self.raw if isinstance(self.raw, dict) else {"$file": self.body_file}
         is_long = isinstance(self.raw, dict) or (self.raw is None and self.body_file)
         return {**file, "as": "text"} if is_long else content
+
+
+def in_row(shown: Shown, asked: Asked) -> Kept | None:
+    """A content that has room in its row whatever its bytes are, and is shown as it was sent."""
+    is_short = len(shown.body) <= ROW_BYTES // UTF8_BYTES
+    return Kept(body=shown.body) if is_short and shown.body == asked.content else None
 
 
 async def keep(context: Context, sender: SenderInfo, shown: Shown, asked: Asked) -> Kept:

@@ -5,7 +5,6 @@ verified user.
 """
 
 import hashlib
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +17,6 @@ from onebell.dialects.pushplus.answer import Fault, Rejected
 
 COUNTED = ("wechat", "cp", "webhook", "mail", "extension", "app", "sms")
 """Channels whose requests are counted by day; a request may name whatever it likes."""
-_NO_QUOTA = sys.maxsize
 _DAY_MS = 86_400_000
 _DAY_KEPT_S = 172_800  # a day's count is found by the day's name; the window only has to outlive it
 
@@ -96,25 +94,28 @@ class Counters:
         self._clock = clock
         self._fine_until: Bounded[str, float] = Bounded(_ADDRESSES)
 
+    def is_fine(self, address: str) -> bool:
+        """Whether the address was seen to be a moment ago."""
+        return self._fine_until.get(address, 0.0) > self._clock.monotonic()
+
     async def check_address(self, address: str) -> None:
         """Raises: Rejected (E19)."""
-        now = self._clock.monotonic()
-        if self._fine_until.get(address, 0.0) > now:
-            return
         if await self._limits.used(0, _address_key(address), BAD_TOKENS.seconds) >= BAD_TOKENS.limit:
             raise Rejected(Fault.ADDRESS_BANNED)
-        self._fine_until.put(address, now + _FINE_S)
+        self._fine_until.put(address, self._clock.monotonic() + _FINE_S)
 
     async def bad_token(self, address: str) -> None:
         """Count a request with an unknown token."""
         self._fine_until.drop(address)
         await self._limits.take(0, _address_key(address), BAD_TOKENS.limit, BAD_TOKENS.seconds)
 
+    def count(self, space: int, person: int, channel: str) -> None:
+        """Count a request with a valid token, refused ones too."""
+        if channel in COUNTED:
+            self._limits.count(space, self._day_key(person, channel), _DAY_KEPT_S)
+
     async def is_within_day(self, space: int, person: int, profile: Profile, channel: str) -> bool:
-        """Count a request with a valid token, refused ones too; false once the channel's quota is used up."""
-        if channel not in COUNTED:
-            return True
-        await self._limits.take(space, self._day_key(person, channel), _NO_QUOTA, _DAY_KEPT_S)
+        """False once the requests that were counted go beyond the channel's quota."""
         quota = profile.per_day.get(channel)
         return quota is None or await self.used_today(space, person, channel) <= quota
 

@@ -13,7 +13,6 @@ NAME = "pushplus"
 TOKEN_KINDS = ("user", "message")
 SITE_KEY = "site"  # key of the one record of kind "site"
 ACCOUNT_KEY = "account"  # key of a person's one record of kind "account"
-_DEFAULT = "pushplus-default"
 USER_TOKEN_KEY = "0"  # tokenId of the user token in the records of kind "default"
 
 
@@ -34,6 +33,7 @@ class SenderInfo(msgspec.Struct, frozen=True, kw_only=True):
     account: dict[str, Any]  # callback_url, is_send, verified, points …
     site: dict[str, Any]  # default_mail, default_sms, limits
     profile: Profile
+    default: Default  # of the token that was shown
 
     @property
     def name(self) -> str:
@@ -65,7 +65,8 @@ class Senders:
         Raises:
             Rejected: E19, E1, E2.
         """
-        await self._counters.check_address(address)
+        if not self._counters.is_fine(address):
+            await self._counters.check_address(address)
         if not token:
             raise Rejected(Fault.TOKEN_ABSENT)
         sender = await self.find(token.strip(), TOKEN_KINDS)
@@ -91,25 +92,17 @@ class Senders:
                 return await self._owner(credential)
         return None
 
-    async def default(self, sender: SenderInfo) -> Default:
-        """The default channel of the token that was shown."""
-        credential = sender.credential
-        shelf = self._lookups.shelf(sender.space.id)
-        known: Default | None = shelf.get((_DEFAULT, credential.id), None)
-        if known is None:
-            known = await self._read_default(sender)
-            shelf.put((_DEFAULT, credential.id), known)
-        return known
-
-    async def _read_default(self, sender: SenderInfo) -> Default:
-        credential = sender.credential
+    async def _default(self, credential: Credential) -> Default:
         key = USER_TOKEN_KEY if credential.kind == "user" else str(credential.id)
-        record = await self._lookups.record(sender.space.id, NAME, "default", key, sender.person.id)
+        record = await self._lookups.record(credential.space, NAME, "default", key, credential.owner)
         return msgspec.convert(record.data, Default) if record else Default()
 
     async def is_within_day(self, sender: SenderInfo, channel: str) -> bool:
         """Count a request with a valid token; false once its channel's quota of the day is used up."""
         name = channel.strip().lower()
+        self._counters.count(sender.space.id, sender.person.id, name)
+        if not sender.profile.per_day:
+            return True
         return await self._counters.is_within_day(sender.space.id, sender.person.id, sender.profile, name)
 
     def check_verified(self, sender: SenderInfo) -> None:
@@ -140,4 +133,5 @@ class Senders:
             account=account.data if account else {},
             site=site_data,
             profile=profile_of(site_data),
+            default=await self._default(credential),
         )

@@ -1,5 +1,7 @@
 """From parameters to a stored message: checks, channel, receivers (sheet pushplus §1.5 to §1.7, §5)."""
 
+from typing import TypeAlias
+
 import msgspec
 
 from onebell.core.context import Context
@@ -21,6 +23,8 @@ from onebell.dialects.pushplus.pre import Preprocess
 from onebell.dialects.pushplus.senders import NAME, Default, SenderInfo, Senders
 from onebell.errors import Reason, Refused, StoreUnavailable
 
+Routed: TypeAlias = tuple[Way, tuple[Audience, ...], int]
+
 
 class Sending:
     """``/send`` and ``/batchSend`` after their parameters are read."""
@@ -38,12 +42,15 @@ class Sending:
             Rejected: in the order of the sheet's table.
         """
         sender = await self._senders.identify(fields.token, address)
-        default = await self._senders.default(sender)
-        channel_name = fields.channel or default.channel or parse.DEFAULT_CHANNEL
-        await self._admit(sender, channel_name)
+        channel = fields.channel or sender.default.channel or parse.DEFAULT_CHANNEL
+        is_within = await self._senders.is_within_day(sender, channel)
+        self._senders.check_verified(sender)
+        if not is_within:
+            raise Rejected(Fault.QUOTA)
+        self._senders.check_sending(sender)
         asked = parse.asked(fields, sender.profile)
         code = (fields.option or fields.webhook).strip()
-        return await self._store(sender, *_with_default(default, asked, channel_name, code))
+        return await self._store(sender, *_with_default(sender.default, asked, channel, code))
 
     async def send_batch(self, fields: Fields, address: str) -> list[BatchItem]:
         """One message per channel; what is wrong with one channel is told in its element.
@@ -57,9 +64,8 @@ class Sending:
         self._senders.check_verified(sender)
         self._senders.check_sending(sender)
         asked = parse.asked(fields, sender.profile)
-        default = await self._senders.default(sender)
         return [
-            await self._one_of_batch(sender, *_with_default(default, asked, channel, code))
+            await self._one_of_batch(sender, *_with_default(sender.default, asked, channel, code))
             if is_within
             else batch_rejected(Rejected(Fault.QUOTA), channel)
             for (channel, code), is_within in zip(pairs, within, strict=True)
@@ -73,19 +79,19 @@ class Sending:
         except StoreUnavailable:
             return batch_rejected(Rejected(Fault.UNEXPECTED), channel)
 
-    async def _admit(self, sender: SenderInfo, channel: str) -> None:
-        is_within = await self._senders.is_within_day(sender, channel)
-        self._senders.check_verified(sender)
-        if not is_within:
-            raise Rejected(Fault.QUOTA)
-        self._senders.check_sending(sender)
-
     async def _store(self, sender: SenderInfo, asked: Asked, channel_name: str, code: str) -> str:
-        way, audience, topic = await self._routed(sender, asked, channel_name, code)
+        shelf = self._lookups.shelf(sender.space.id)
+        # Senders ask for the same over and over, as long as the space does not change.
+        key = (_ROUTED, sender.person.id, channel_name, code, asked.topic, asked.to)
+        routed: Routed | None = shelf.get(key, None)
+        if routed is None:
+            routed = await self._routed(sender, asked, channel_name, code)
+            shelf.put(key, routed)
+        way, audience, topic = routed
         parse.check_time(asked.timestamp, self._context.clock.now_ms())
         script = await self._preprocess.script(sender, asked.pre) if asked.pre else ""
-        person = sender.person.id
-        await self._senders.counters.check_rate(sender.space.id, person, sender.profile, asked.content)
+        if sender.profile.rate is not None:
+            await self._senders.counters.check_rate(sender.space.id, sender.person.id, sender.profile, asked.content)
         if script:
             asked = await self._preprocess.apply(sender, asked, script)
         now_ms = self._context.clock.now_ms()
@@ -97,22 +103,14 @@ class Sending:
             raise Rejected(_REFUSALS[refused.reason]) from refused
         return receipt.public_id
 
-    async def _routed(
-        self, sender: SenderInfo, asked: Asked, channel_name: str, code: str
-    ) -> tuple[Way, tuple[Audience, ...], int]:
-        """Over which way and to whom; senders ask for the same over and over, as long as the space does not change.
+    async def _routed(self, sender: SenderInfo, asked: Asked, channel_name: str, code: str) -> Routed:
+        """Over which way, to whom, and the topic's feed (0 = none).
 
         Raises:
             Rejected: E9, E10, E11.
         """
-        shelf = self._lookups.shelf(sender.space.id)
-        key = (_ROUTED, sender.person.id, channel_name, code, asked.topic, asked.to)
-        routed: tuple[Way, tuple[Audience, ...], int] | None = shelf.get(key, None)
-        if routed is None:
-            way = await self._way(sender, parse.channel_of(channel_name), code)
-            routed = (way, *await self._audience(sender, asked, way))
-            shelf.put(key, routed)
-        return routed
+        way = await self._way(sender, parse.channel_of(channel_name), code)
+        return (way, *await self._audience(sender, asked, way))
 
     # ------------------------------------------------------------ over which way
 

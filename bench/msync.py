@@ -74,9 +74,6 @@ async def _sign_in(session: aiohttp.ClientSession, url: str, user: str) -> aioht
     return socket
 
 
-Sockets = list[aiohttp.ClientWebSocketResponse]
-
-
 @dataclass(frozen=True)
 class Round:
     """One message to every device."""
@@ -101,35 +98,50 @@ async def _send(socket: aiohttp.ClientWebSocketResponse, to: list[str], first: i
         one = Meta(id=first + number, to=codec.user(APP, name), ns=Meta.CHAT, payload=body.SerializeToString())
         sent[name] = time.perf_counter()
         await socket.send_bytes(codec.frame(MSync.SYNC, CommSyncUL(meta=one)))
-        await _next(socket, MSync.SYNC)
+        await socket.receive_bytes()
     return sent
 
 
-async def _heard(socket: aiohttp.ClientWebSocketResponse) -> float:
-    told = CommNotice.FromString(await _next(socket, MSync.NOTICE))
-    at = time.perf_counter()
-    pulled = CommSyncDL()
-    while not pulled.is_last:  # as the SDK does: until then it is told no more of this conversation
-        await socket.send_bytes(codec.frame(MSync.SYNC, CommSyncUL(queue=told.queue, key=pulled.next_key)))
-        pulled = CommSyncDL.FromString(await _next(socket, MSync.SYNC))
-    return at
+class Device:
+    """A client that listens from its first moment on, as the SDK does: who answers no ping is let go."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.noticed_at = 0.0
+        self.has_all = asyncio.Event()
+        """Set when it has seen the end of a conversation."""
+        self._socket = socket
+
+    async def listen(self) -> None:
+        """Until the server ends it, which is an error."""
+        beat = asyncio.create_task(self._beat())
+        async for message in self._socket:
+            envelope = MSync.FromString(message.data)
+            if envelope.command == MSync.NOTICE:
+                self.noticed_at = time.perf_counter()
+                await self._pull(CommSyncUL(queue=CommNotice.FromString(envelope.payload).queue))
+            elif envelope.command == MSync.SYNC:
+                await self._take(CommSyncDL.FromString(envelope.payload))
+        beat.cancel()
+        raise ConnectionError("the server has let a device go")
+
+    async def _take(self, pulled: CommSyncDL) -> None:
+        if pulled.is_last:
+            self.has_all.set()
+        else:
+            await self._pull(CommSyncUL(queue=pulled.queue, key=pulled.next_key))
+
+    async def _pull(self, asked: CommSyncUL) -> None:
+        await self._socket.send_bytes(codec.frame(MSync.SYNC, asked))
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            await self._socket.send_bytes(MSync(command=MSync.UNREAD).SerializeToString())
 
 
-async def _next(socket: aiohttp.ClientWebSocketResponse, command: "MSync.Command") -> bytes:
-    """The payload of the next frame of a kind; answers to heartbeats come between."""
-    while (envelope := MSync.FromString(await socket.receive_bytes())).command != command:
-        pass
-    return envelope.payload
-
-
-async def _beat(socket: aiohttp.ClientWebSocketResponse) -> None:
-    """Heartbeats, as the SDK sends them: who is silent for 90 s is let go."""
-    while True:
-        await asyncio.sleep(HEARTBEAT_S)
-        await socket.send_bytes(MSync(command=MSync.UNREAD).SerializeToString())
-
-
-async def _round(senders: Sockets, heard: list[asyncio.Task[float]], first: int) -> Round:
+async def _round(senders: list[aiohttp.ClientWebSocketResponse], devices: dict[str, Device], first: int) -> Round:
+    for device in devices.values():
+        device.has_all.clear()
     lanes = [NAMES[lane:SOCKETS:SENDERS] for lane in range(SENDERS)]
     began = time.perf_counter()
     sent: dict[str, float] = {}
@@ -138,35 +150,32 @@ async def _round(senders: Sockets, heard: list[asyncio.Task[float]], first: int)
     ):
         sent |= times
     per_second = SOCKETS / (time.perf_counter() - began)
-    arrived = await asyncio.gather(*heard)
-    latencies = [(at - sent[name]) * 1000 for name, at in zip(NAMES, arrived, strict=False)]
-    return Round(latencies, per_second)
+    await asyncio.gather(*(device.has_all.wait() for device in devices.values()))
+    return Round([(devices[name].noticed_at - at) * 1000 for name, at in sent.items()], per_second)
 
 
 async def _run(server: Node) -> tuple[float, Round, Round]:
     """KiB a socket, and both rounds."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session, asyncio.TaskGroup() as tasks:
         gate = asyncio.Semaphore(AT_ONCE)
-        devices: dict[str, aiohttp.ClientWebSocketResponse] = {}
-        beats: list[asyncio.Task[None]] = []
+        devices: dict[str, Device] = {}
+        listening: list[asyncio.Task[None]] = []
 
-        async def one(user: str) -> asyncio.Task[float]:
-            """A device that listens from the first moment: who answers no ping is let go."""
+        async def arrive(user: str) -> None:
+            """Sign in and listen."""
             async with gate:
-                devices[user] = await _sign_in(session, server.url, user)
-            beats.append(asyncio.create_task(_beat(devices[user])))
-            return asyncio.create_task(_heard(devices[user]))
+                devices[user] = Device(await _sign_in(session, server.url, user))
+            listening.append(tasks.create_task(devices[user].listen()))
 
-        warm = [await one(name) for name in NAMES[:AT_ONCE]]
+        await asyncio.gather(*(arrive(name) for name in NAMES[:AT_ONCE]))
         before = server.memory_mib()
-        heard = warm + await asyncio.gather(*(one(name) for name in NAMES[AT_ONCE:SOCKETS]))
+        await asyncio.gather(*(arrive(name) for name in NAMES[AT_ONCE:SOCKETS]))
         socket_kib = (server.memory_mib() - before) * 1024 / (SOCKETS - AT_ONCE)
         senders = [await _sign_in(session, server.url, name) for name in NAMES[SOCKETS:]]
-        new = await _round(senders, heard, 1)
-        heard = [asyncio.create_task(_heard(devices[name])) for name in NAMES[:SOCKETS]]
-        known = await _round(senders, heard, SOCKETS)
-        for beat in beats:
-            beat.cancel()
+        new = await _round(senders, devices, 1)
+        known = await _round(senders, devices, SOCKETS)
+        for one in listening:
+            one.cancel()
         return socket_kib, new, known
 
 

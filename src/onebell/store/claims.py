@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from onebell.core.model import IdempotencyKey, Receipt
 from onebell.errors import Busy, Conflict, Refused
-from onebell.store.hot import HotStatement, Raw, Row, insert_into
+from onebell.store.hot import HotStatement, Quick, Raw, Row, insert_into
 from onebell.store.prepared import FirstReceipt, Prepared, Result, Stored, remembered
 from onebell.store.schema import idempotency
 
@@ -19,6 +19,15 @@ _COLUMNS = ("space_id", "scope", "key", "fingerprint", "message_id", "public_id"
 _TABLE = idempotency.c
 _KEY = sa.tuple_(_TABLE.space_id, _TABLE.scope, _TABLE.key)
 _decode = msgspec.json.Decoder(FirstReceipt).decode
+_complete = Quick(
+    sa.update(idempotency)
+    .where(
+        _TABLE.space_id == sa.bindparam("s", type_=sa.BigInteger),
+        _TABLE.scope == sa.bindparam("in_scope", type_=sa.Text),
+        _TABLE.key == sa.bindparam("k", type_=sa.Text),
+    )
+    .values(receipt=sa.bindparam("got", type_=sa.LargeBinary))
+)
 
 
 class Claims:
@@ -68,11 +77,8 @@ class Claims:
         for item, result in stored:
             if item.idempotency is not None and item.slots and isinstance(result, Stored):
                 space, scope, key = _key(item, item.idempotency)
-                connection.execute(
-                    sa.update(idempotency)
-                    .where(_TABLE.space_id == space, _TABLE.scope == scope, _TABLE.key == key)
-                    .values(receipt=remembered(item.extra, result.receipt.entries))
-                )
+                receipt = remembered(item.extra, result.receipt.entries)
+                _complete.run(connection, {"s": space, "in_scope": scope, "k": key, "got": receipt})
 
 
 def differs(mine: str, its: str) -> bool:

@@ -1,6 +1,7 @@
 """Devices that read a mailbox from a place of their own, and their sign-ins (DESIGN §1)."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from onebell.errors import NotFound, TooManyDevices
 from onebell.ids import IdMint
 from onebell.store import sessions
 from onebell.store.engine import Database
-from onebell.store.hot import insert_into
+from onebell.store.hot import HotStatement, Row, insert_into, raw
 from onebell.store.schema import device, device_position, mailbox, session
 
 PIECE = 500
@@ -118,15 +119,19 @@ def forget(conn: Connection, space: int, dialect: str, seen_before: int, now: in
     return len(gone)
 
 
-def advance(conn: Connection, rows: Sequence[dict[str, int]]) -> None:
+def advance(conn: Connection, rows: list[Row]) -> None:
     """Move places of devices forward, never back. Rows of ``device_position``, sorted by key."""
-    statement = insert_into(conn.dialect, device_position)
+    _advance(conn.dialect).run(raw(conn), rows)
+
+
+@lru_cache(2)
+def _advance(dialect: sa.Dialect) -> HotStatement:
+    statement = insert_into(dialect, device_position)
     old, new = device_position.c, statement.excluded
     ahead = new.seq > old.seq
     changed = {name: sa.case((ahead, new[name]), else_=old[name]) for name in ("seq", "public_id")}
-    conn.execute(
-        statement.on_conflict_do_update(index_elements=["space_id", "device_id", "feed_id"], set_=changed), list(rows)
-    )
+    upsert = statement.on_conflict_do_update(index_elements=["space_id", "device_id", "feed_id"], set_=changed)
+    return HotStatement(device_position, [column.name for column in device_position.c], dialect, upsert)
 
 
 class Devices:

@@ -13,6 +13,7 @@ from onebell.ids import IdMint
 from onebell.store.deliveries import cancel_open
 from onebell.store.engine import Database
 from onebell.store.events import write_events
+from onebell.store.hot import Quick
 from onebell.store.inbox import AnyRow
 from onebell.store.inbox_events import WATCHED, tell, watched
 from onebell.store.queueing import ZERO
@@ -146,7 +147,10 @@ _fresh_in_feed = sa.and_(
     _mine_in_feed, entry.c.seq > _span["after"], entry.c.seq <= _span["up_to"], entry.c.taken_at == 0
 )
 _told_in_feed = WATCHED.where(_fresh_in_feed)
-_take_in_feed = sa.update(entry).where(_fresh_in_feed).values(taken_at=sa.bindparam("b_now", type_=sa.BigInteger))
+_is_told_in_feed = Quick(_told_in_feed)
+_take_in_feed = Quick(
+    sa.update(entry).where(_fresh_in_feed).values(taken_at=sa.bindparam("b_now", type_=sa.BigInteger))
+)
 
 
 def take_in_feed(conn: Connection, change: Change, feed: int, span: tuple[int, int], mint: IdMint) -> None:
@@ -156,8 +160,9 @@ def take_in_feed(conn: Connection, change: Change, feed: int, span: tuple[int, i
     """
     after, up_to = span
     values = {"b_space": change.space, "b_box": change.mailbox, "b_feed": feed, "b_after": after, "b_up_to": up_to}
-    tell(conn, change, EventKind.DELIVERED, conn.execute(_told_in_feed, values).all(), mint)
-    conn.execute(_take_in_feed, {**values, "b_now": change.now})
+    if _is_told_in_feed.run(conn, values):
+        tell(conn, change, EventKind.DELIVERED, conn.execute(_told_in_feed, values).all(), mint)
+    _take_in_feed.run(conn, {**values, "b_now": change.now})
 
 
 def read_feed(conn: Connection, change: Change, feed: int, up_to: int, mint: IdMint) -> int:

@@ -93,6 +93,7 @@ def _engine(url: sa.URL, settings: str) -> sa.Engine:
     """One for all connections: a statement that one of them has compiled, none compiles again."""
     return sa.create_engine(
         url,
+        paramstyle="format",
         poolclass=sa.pool.NullPool,
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,

@@ -18,6 +18,7 @@ from onebell.errors import NotFound
 from onebell.ids import IdMint
 from onebell.store import devices, inbox_changes
 from onebell.store.engine import Database
+from onebell.store.hot import Quick
 from onebell.store.inbox import AnyRow
 from onebell.store.schema import account, device_position, entry, feed, mailbox, message, party, public_id
 from onebell.store.upserts import pages
@@ -57,7 +58,7 @@ _to_device = sa.and_(  # not what was written on itself, not what is too old
     message.c.keep != Keep.HISTORY.value,
     ~sa.and_(entry.c.direction == 1, message.c.device_id == _number("device")),
 )
-_below = (
+_below = Quick(
     sa.select(entry.c.seq)
     .where(
         _mine,
@@ -78,7 +79,8 @@ def _values(reader: Reader, now: int) -> dict[str, object]:
 
 def _floor(conn: Connection, values: Mapping[str, object]) -> int:
     """The newest message that does not wait any more because so many came after it: a seq, 0 = none."""
-    return conn.execute(_below, values).scalar() or 0
+    rows = _below.run(conn, values)
+    return int(rows[0][0]) if rows else 0
 
 
 WITH_MESSAGE = entry.join(message, sa.and_(message.c.space_id == entry.c.space_id, message.c.id == entry.c.message_id))
@@ -92,6 +94,7 @@ QUEUED = (
     message.c.extra,
 )
 """What a message in a conversation is made of; from ``WITH_MESSAGE``."""
+_DIRECTION = 2
 
 
 def _in_realm(dialect: str, realm: str) -> sa.ColumnElement[bool]:
@@ -137,12 +140,14 @@ def nth_waiting(conn: Connection, reader: Reader, number: int, now: int) -> int 
     return conn.execute(statement).scalar()
 
 
-_place = sa.select(device_position.c.seq).where(
-    device_position.c.space_id == _number("space"),
-    device_position.c.device_id == _number("device"),
-    device_position.c.feed_id == _number("feed"),
+_place = Quick(
+    sa.select(device_position.c.seq).where(
+        device_position.c.space_id == _number("space"),
+        device_position.c.device_id == _number("device"),
+        device_position.c.feed_id == _number("feed"),
+    )
 )
-_pulled = (
+_pulled = Quick(
     sa.select(*QUEUED)
     .select_from(WITH_MESSAGE)
     .where(_to_device, entry.c.feed_id == _number("feed"), entry.c.seq > _number("after"))
@@ -156,21 +161,23 @@ def pull(conn: Connection, reader: Reader, which: int, after: int | None, limit:
     values = _values(reader, now)
     values["feed"] = which
     if after is None:
-        after = max(conn.execute(_place, values).scalar() or 0, _floor(conn, values))
-    rows = conn.execute(_pulled, {**values, "after": after, "limit": limit})
-    return Pulled(after=after, rows=tuple(queued(row, is_copy=row.direction == 1) for row in rows))
+        places = _place.run(conn, values)
+        after = max(places[0][0] if places else 0, _floor(conn, values))
+    rows = _pulled.run(conn, {**values, "after": after, "limit": limit})
+    return Pulled(after=after, rows=tuple(queued(row, is_copy=row[_DIRECTION] == 1) for row in rows))
 
 
-def queued(row: AnyRow, *, is_copy: bool) -> Queued:
-    """A row of :data:`QUEUED`."""
+def queued(row: Sequence[Any], *, is_copy: bool) -> Queued:
+    """A row that begins with :data:`QUEUED`."""
+    seq, number, _, created_at, sender_name, parts, extra = row[: len(QUEUED)]
     return Queued(
-        seq=row.seq,
-        public_id=row.public_id,
+        seq=seq,
+        public_id=number,
         is_copy=is_copy,
-        created_at=row.created_at,
-        sender_name=row.sender_name,
-        parts=row.parts,
-        extra=row.extra,
+        created_at=created_at,
+        sender_name=sender_name,
+        parts=parts,
+        extra=extra,
     )
 
 
@@ -192,19 +199,14 @@ def place_of(conn: Connection, reader: Reader, which: int, key: int) -> tuple[in
 def acknowledge(conn: Connection, acks: Sequence[Ack], mint: IdMint) -> None:
     """Move the devices' places; what they have got counts as delivered."""
     ordered = sorted(acks, key=lambda ack: (ack.reader.space, ack.reader.mailbox, ack.reader.device, ack.feed, ack.seq))
-    boxes = sorted({(ack.reader.space, ack.reader.mailbox) for ack in ordered})
-    key = sa.tuple_(mailbox.c.space_id, mailbox.c.id)
-    # In the writer's order, so that two transactions never wait for each other.
-    lock = sa.select(mailbox.c.id).where(key.in_(boxes)).order_by(mailbox.c.space_id, mailbox.c.id)
-    conn.execute(lock.with_for_update())
+    if conn.dialect.name == "postgresql":
+        boxes = sorted({(ack.reader.space, ack.reader.mailbox) for ack in ordered})
+        key = sa.tuple_(mailbox.c.space_id, mailbox.c.id)
+        # In the writer's order, so that two transactions never wait for each other.
+        lock = sa.select(mailbox.c.id).where(key.in_(boxes)).order_by(mailbox.c.space_id, mailbox.c.id)
+        conn.execute(lock.with_for_update())
     places = {(ack.reader.space, ack.reader.device, ack.feed): ack for ack in ordered}
-    devices.advance(
-        conn,
-        [
-            {"space_id": space, "device_id": number, "feed_id": which, "seq": ack.seq, "public_id": ack.public_id}
-            for (space, number, which), ack in sorted(places.items())
-        ],
-    )
+    devices.advance(conn, [(*key, ack.seq, ack.public_id) for key, ack in sorted(places.items())])
     for ack in ordered:
         change = Change(space=ack.reader.space, mailbox=ack.reader.mailbox, now=ack.at)
         inbox_changes.take_in_feed(conn, change, ack.feed, (ack.after, ack.seq), mint)

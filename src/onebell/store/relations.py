@@ -8,6 +8,7 @@ from onebell.clock import Clock
 from onebell.core.accounts import RelationKind
 from onebell.errors import Reason, Refused
 from onebell.store.engine import Database
+from onebell.store.hot import Quick
 from onebell.store.schema import relation
 from onebell.store.upserts import insert_missing
 
@@ -28,15 +29,17 @@ def names_of(connection: sa.Connection, space: int, app: str, name: str, kind: R
 
 
 # Made once: it is asked for every message between clients.
-_one = sa.select(relation.c.other).where(
-    relation.c.space_id == sa.bindparam("space", type_=sa.BigInteger),
-    *(relation.c[name] == sa.bindparam(name, type_=sa.Text) for name in ("app", "name", "kind", "other")),
+_one = Quick(
+    sa.select(relation.c.other).where(
+        relation.c.space_id == sa.bindparam("space", type_=sa.BigInteger),
+        *(relation.c[name] == sa.bindparam(name, type_=sa.Text) for name in ("app", "name", "kind", "other")),
+    )
 )
 
 
 def _is_there(connection: sa.Connection, space: int, app: str, name: str, kind: RelationKind, other: str) -> bool:
     values = {"space": space, "app": app, "name": name, "kind": kind.value, "other": other}
-    return connection.execute(_one, values).first() is not None
+    return bool(_one.run(connection, values))
 
 
 def _remove(connection: sa.Connection, space: int, app: str, name: str, kind: RelationKind, other: str) -> bool:

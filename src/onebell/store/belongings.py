@@ -21,12 +21,24 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = Origin.API.value
 
 
+# Made once: every new receiver is asked for his.
+_of_space = sa.bindparam("of_space", type_=sa.BigInteger)
+_people = sa.bindparam("people", type_=sa.BigInteger, expanding=True)
+_addresses_of = (
+    sa.select(address).where(address.c.space_id == _of_space, address.c.person_id.in_(_people)).order_by(address.c.id)
+)
+_routes_of = (
+    sa.select(route.c.person_id, route.c.carrier, route.c.origin)
+    .where(route.c.space_id == _of_space, route.c.person_id.in_(_people))
+    .order_by(route.c.person_id, route.c.position, route.c.carrier)
+)
+
+
 def addresses_of(connection: sa.Connection, space: int, people: Sequence[int]) -> list[Address]:
     """All addresses of these people, oldest first."""
     found = []
     for page in pages(people):
-        statement = sa.select(address).where(address.c.space_id == space, address.c.person_id.in_(page))
-        for row in connection.execute(statement.order_by(address.c.id)).mappings():
+        for row in connection.execute(_addresses_of, {"of_space": space, "people": page}).mappings():
             found.append(
                 Address(
                     person=row["person_id"],
@@ -146,14 +158,8 @@ def routes_of(connection: sa.Connection, space: int, people: Sequence[int]) -> d
     """(carrier code, origin) in order, by person."""
     found: dict[int, list[tuple[str, str]]] = {}
     for page in pages(people):
-        statement = sa.select(route.c.person_id, route.c.carrier, route.c.origin)
-        rows = connection.execute(
-            statement.where(route.c.space_id == space, route.c.person_id.in_(page)).order_by(
-                route.c.person_id, route.c.position, route.c.carrier
-            )
-        )
-        for row in rows:
-            found.setdefault(row.person_id, []).append((row.carrier, row.origin))
+        for person, carrier, origin in connection.execute(_routes_of, {"of_space": space, "people": page}):
+            found.setdefault(person, []).append((carrier, origin))
     return found
 
 

@@ -13,14 +13,28 @@ NAME_KEPT_MS = 7 * 86_400_000
 """How long an unclaimed name's mailbox lives after its last entry (DESIGN §1)."""
 
 
+# Made once: every first message of a conversation asks for them.
+_of_space = sa.bindparam("of_space", type_=sa.BigInteger)
+_known = sa.select(party.c.name, party.c.id).where(
+    party.c.space_id == _of_space,
+    party.c.kind == sa.bindparam("of_kind", type_=sa.Text),
+    party.c.name.in_(sa.bindparam("names", type_=sa.Text, expanding=True)),
+)
+_known_directs = sa.select(feed.c.code, feed.c.id).where(
+    feed.c.space_id == _of_space,
+    feed.c.dialect == sa.bindparam("of_dialect", type_=sa.Text),
+    feed.c.kind == FeedKind.DIRECT.value,
+    feed.c.owner_id == 0,
+    feed.c.code.in_(sa.bindparam("codes", type_=sa.Text, expanding=True)),
+)
+
+
 def known(connection: sa.Connection, space: int, kind: PartyKind, names: Sequence[str]) -> dict[str, int]:
     """Ids of these parties, as far as they exist."""
     found: dict[str, int] = {}
     for page in pages(names):
-        statement = sa.select(party.c.name, party.c.id).where(
-            party.c.space_id == space, party.c.kind == kind.value, party.c.name.in_(page)
-        )
-        found.update((row.name, row.id) for row in connection.execute(statement))
+        values = {"of_space": space, "of_kind": kind.value, "names": page}
+        found.update((row[0], row[1]) for row in connection.execute(_known, values))
     return found
 
 
@@ -65,14 +79,8 @@ def known_directs(
     codes = {pair_code(within, one, other): other for other in others}
     found: dict[int, int] = {}
     for page in pages(list(codes)):
-        statement = sa.select(feed.c.code, feed.c.id).where(
-            feed.c.space_id == space,
-            feed.c.dialect == dialect,
-            feed.c.kind == FeedKind.DIRECT.value,
-            feed.c.owner_id == 0,
-            feed.c.code.in_(page),
-        )
-        found.update((codes[row.code], row.id) for row in connection.execute(statement))
+        values = {"of_space": space, "of_dialect": dialect, "codes": page}
+        found.update((codes[row[0]], row[1]) for row in connection.execute(_known_directs, values))
     return found
 
 

@@ -212,25 +212,33 @@ def acknowledge(conn: Connection, acks: Sequence[Ack], mint: IdMint) -> None:
         inbox_changes.take_in_feed(conn, change, ack.feed, (ack.after, ack.seq), mint)
 
 
+_people = sa.bindparam("people", type_=sa.BigInteger, expanding=True)
+_directs = sa.select(feed.c.id, feed.c.code).where(
+    feed.c.space_id == _number("space"),
+    feed.c.id.in_(sa.bindparam("feeds", type_=sa.BigInteger, expanding=True)),
+    feed.c.dialect == sa.bindparam("of_dialect", type_=sa.Text),
+    feed.c.kind == FeedKind.DIRECT.value,
+)
+_parties = sa.select(party.c.id, party.c.name).where(party.c.space_id == _number("space"), party.c.id.in_(_people))
+_accounts = sa.select(account.c.person_id, account.c.name).where(
+    account.c.space_id == _number("space"),
+    account.c.app == sa.bindparam("realm", type_=sa.Text),
+    account.c.person_id.in_(_people),
+)
+
+
 def peers(conn: Connection, space: int, dialect: str, realm: str, me: int, feeds: Sequence[int]) -> dict[int, str]:
     """The name of the other side of each of these conversations, as far as they are of the realm."""
     others: dict[int, int] = {}
     for page in pages(feeds):
-        rows = conn.execute(
-            sa.select(feed.c.id, feed.c.code).where(
-                feed.c.space_id == space, feed.c.id.in_(page), _in_realm(dialect, realm)
-            )
-        )
-        others.update((row.id, other_of(row.code, me)) for row in rows)
+        directs = conn.execute(_directs, {"space": space, "of_dialect": dialect, "feeds": page})
+        others.update((number, other_of(code, me)) for number, code in directs if code.startswith(f"{realm}:"))
     names: dict[int, str] = {}
     for page in pages(sorted(set(others.values()))):
-        parties = sa.select(party.c.id, party.c.name).where(party.c.space_id == space, party.c.id.in_(page))
+        values = {"space": space, "realm": realm, "people": page}
         # Of who is no user: "acme/demo/admin".
-        names.update((row.id, row.name.removeprefix(f"{realm}/")) for row in conn.execute(parties))
-        accounts = sa.select(account.c.person_id, account.c.name).where(
-            account.c.space_id == space, account.c.app == realm, account.c.person_id.in_(page)
-        )
-        names.update((row.person_id, row.name) for row in conn.execute(accounts))
+        names.update((number, name.removeprefix(f"{realm}/")) for number, name in conn.execute(_parties, values))
+        names.update((number, name) for number, name in conn.execute(_accounts, values))
     return {which: names[other] for which, other in others.items() if other in names}
 
 

@@ -40,5 +40,10 @@ async def peers(context: Context, space: int, app: App, me: int, feeds: Sequence
     return known
 
 
+def learn_peer(context: Context, space: int, app: App, me: int, which: int, name: str) -> None:
+    """What the owner of a mailbox calls a conversation, where that is known already."""
+    context.lookups.shelf(space).put(_key(app, me, which), name)
+
+
 def _key(app: App, me: int, which: int) -> tuple[str, str, int, int]:
     return ("easemob peer", app.key, me, which)

@@ -24,7 +24,7 @@ from onebell.core.model import (
 from onebell.dialects.easemob.app import ACCOUNT_NAME, DIALECT, RESERVED_NAME, App
 from onebell.dialects.easemob.bodies import text_of
 from onebell.dialects.easemob.callback import rules_of
-from onebell.dialects.easemob.conversations import conversations
+from onebell.dialects.easemob.conversations import conversations, learn_peer
 from onebell.dialects.easemob.parse import Message
 from onebell.dialects.easemob.presend import UPLINK
 from onebell.dialects.easemob.push import pushes
@@ -72,7 +72,12 @@ async def send_from(context: Context, space: int, app: App, message: Message, or
         Refused, Conflict, StoreUnavailable: nothing is stored.
     """
     receivers = await receivers_of(context, space, app, message.receivers)
-    return await context.accept(await _submission(context, space, app, message, receivers, origin))
+    submission = await _submission(context, space, app, message, receivers, origin)
+    for one in submission.audience:
+        if isinstance(one, People):
+            # Its devices are told of the conversation by this name, in a moment.
+            learn_peer(context, space, app, one.ids[0], one.feed, message.sender)
+    return await context.accept(submission)
 
 
 def number_of(receipt: Receipt) -> int:

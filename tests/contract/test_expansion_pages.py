@@ -317,8 +317,8 @@ async def test_pages_shrink_while_they_hold_the_writer(store: Store, rows: Rows)
     runner = expander(store, rows)
 
     sizes = []
-    for took_s in (1.0, 1.0, 1.0, 1.0, 0.0, 0.005):
-        runner.adapt(took_s)
+    for shares in (2.0, 2.0, 2.0, 2.0, 0.0, 0.6):
+        runner.adapt(shares * store.expansions.page_s)
         sizes.append(runner.page_size)
 
     assert sizes == [500, 250, 125, 125, 250, 250]

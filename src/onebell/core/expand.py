@@ -15,8 +15,6 @@ log = structlog.get_logger()
 
 PAGE = 1_000
 SMALLEST_PAGE = 125
-PAGE_S = 0.008
-"""What one page may hold the writer for: senders wait behind it."""
 RING_S = 0.2
 """Between two rings for readers that a page did not see, because their session's row came a moment later."""
 INBOX = "inbox"
@@ -93,10 +91,11 @@ class Expander:
         return page
 
     def adapt(self, took_s: float) -> None:
-        """Shorter pages while they take long: on SQLite the writer is shared with every sender."""
-        if took_s > PAGE_S:
+        """Shorter pages while they hold others up for long."""
+        share_s = self._context.store.expansions.page_s
+        if took_s > share_s:
             self.page_size = max(SMALLEST_PAGE, self.page_size // 2)
-        elif took_s < PAGE_S / 2:
+        elif took_s < share_s / 2:
             self.page_size = min(PAGE, self.page_size * 2)
 
     def _ring(self, job: ExpansionJob, page: Page) -> None:

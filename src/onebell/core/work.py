@@ -161,6 +161,8 @@ class ExpansionJob(msgspec.Struct, frozen=True, kw_only=True):
     keep: str
     watched: bool
     due_at: int
+    is_alone: bool
+    """Nobody can have an entry of the message yet but by this expansion, and it begins now."""
 
     @property
     def space(self) -> int:

@@ -1,7 +1,6 @@
 """Expands large audiences page by page, each in one transaction and without a row passing through Python."""
 
 import asyncio
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -10,19 +9,18 @@ from onebell.core.bell import Mark
 from onebell.core.work import LEASE_S, ExpansionJob, ExpansionPlan, Page, Spread
 from onebell.ids import IdMint
 from onebell.store.engine import Database
+from onebell.store.expanding import PostgresEntries, SqliteEntries
 from onebell.store.fanout import Fan
 from onebell.store.live import LiveMarks
 from onebell.store.messages import finish, stored_message
 from onebell.store.queueing import ZERO
 from onebell.store.resolution import write_resolution
-from onebell.store.schema import entry, expansion, mailbox, message
+from onebell.store.schema import entry, expansion, message
 from onebell.store.spread import People, next_people, passed, place
 
-ONLINE_MS = 60_000
-"""How long an entry of a ``while_online`` message lives (DESIGN §5)."""
-NAME_KEPT_MS = 7 * 86_400_000
-"""How long the mailbox of an unclaimed name outlives its last entry (DESIGN §1)."""
-
+PAGE_S = {"sqlite": 0.008, "postgresql": 0.1}
+"""By engine: all senders wait for SQLite's one writer; elsewhere a page holds its own mailboxes, and a commit alone may
+take longer than that."""
 _spread = msgspec.json.Decoder(Spread).decode
 
 
@@ -31,6 +29,8 @@ class Expansions:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self.page_s = PAGE_S[db.kind]
+        """What one page may hold others up for."""
         self._pages: _Pages | None = None
 
     async def claim(self, now_ms: int, node: int) -> ExpansionJob | None:
@@ -89,6 +89,7 @@ def _claim(connection: sa.Connection, now_ms: int, node: int) -> ExpansionJob | 
     if row is None:
         return None
     found = row._mapping
+    is_alone = found[expansion.c.cursor] == 0 and not connection.scalar(_others(found))
     job = ExpansionJob(
         stored=stored_message(found),
         no=found[expansion.c.no],
@@ -97,10 +98,21 @@ def _claim(connection: sa.Connection, now_ms: int, node: int) -> ExpansionJob | 
         keep=found[message.c.keep],
         watched=bool(found[message.c.watched]),
         due_at=found[message.c.due_at],
+        is_alone=is_alone,
     )
     lease_until = now_ms + round(LEASE_S * 1000)
     connection.execute(sa.update(expansion).where(_is(job)).values(lease_until=lease_until, node=node))
     return job
+
+
+def _others(found: sa.RowMapping) -> sa.Select[bool]:
+    """Whether the message reaches people by another audience too: an entry or a second expansion."""
+    space, number = found[message.c.space_id], found[message.c.id]
+    entries = sa.select(1).where(entry.c.space_id == space, entry.c.message_id == number).exists()
+    expansions = sa.select(1).where(
+        expansion.c.space_id == space, expansion.c.message_id == number, expansion.c.no != found[expansion.c.no]
+    )
+    return sa.select(sa.or_(entries, expansions.exists()))
 
 
 def _expanded(job: ExpansionJob) -> sa.Update:
@@ -125,22 +137,9 @@ class _Pages:
         self.people = next_people(job.space, job.spread.audience, job.keep)
         page = self.people.subquery("page")
         self.extent = sa.select(sa.func.count(), sa.func.max(page.c.id)).select_from(page)
-        boxes = mailbox.join(page, sa.and_(mailbox.c.space_id == job.space, mailbox.c.id == page.c.id))
-        # The bounds say nothing new; they keep PostgreSQL from reading every mailbox to lock a page of them.
-        after, last = sa.bindparam("p_after", type_=sa.BigInteger), sa.bindparam("p_last", type_=sa.BigInteger)
-        bounded = sa.select(mailbox.c.id).select_from(boxes).where(mailbox.c.id > after, mailbox.c.id <= last)
-        locked = bounded.order_by(mailbox.c.id).with_for_update(of=mailbox)
-        self.lock = sa.select(sa.func.count()).select_from(locked.subquery())
-        self.own_entries = (
-            entry.c.space_id == job.space,
-            entry.c.message_id == job.message,
-            entry.c.mailbox_id > after,
-            entry.c.mailbox_id <= last,
-        )
-        self.marks = LiveMarks(job.space, job.spread.audience.feed, self.own_entries)
+        self.entries = PostgresEntries(plan, page) if kind == "postgresql" else SqliteEntries(plan, page)
+        self.marks = LiveMarks(job.space, job.message, job.spread.audience.feed)
         self.fans = [Fan(kind, plan, part, self.people) for part in plan.parts]
-        self.new_entries = self._new_entries(boxes)
-        self.move_counters = self._move_counters()
         self.renew = self._renew()
         self.advance = (
             sa.update(expansion)
@@ -152,47 +151,6 @@ class _Pages:
         held = (expansion.c.node == sa.bindparam("p_node"), expansion.c.cursor == sa.bindparam("p_after"))
         lease = sa.bindparam("p_now", type_=sa.BigInteger) + round(LEASE_S * 1000)
         return sa.update(expansion).where(_is(self.job), expansion.c.done == ZERO, *held).values(lease_until=lease)
-
-    def _new_entries(self, boxes: sa.Join) -> sa.Insert:
-        job = self.job
-        has_one = sa.select(1).where(
-            entry.c.space_id == job.space, entry.c.message_id == job.message, entry.c.mailbox_id == mailbox.c.id
-        )
-        place = mailbox.c.last + 1
-        mentions = job.spread.mentions
-        now: sa.BindParameter[int] = sa.bindparam("p_now", type_=sa.BigInteger)
-        values: dict[str, sa.ColumnElement[Any]] = {
-            "space_id": sa.literal(job.space, sa.BigInteger),
-            "mailbox_id": mailbox.c.id,
-            "seq": place,
-            "rev": place,
-            "message_id": sa.literal(job.message, sa.BigInteger),
-            "feed_id": sa.literal(job.spread.audience.feed, sa.BigInteger),
-            "direction": ZERO,
-            "mentioned": sa.case((mailbox.c.id.in_(mentions), 1), else_=0) if mentions else ZERO,
-            "severity": sa.literal(job.stored.severity),
-            "created_at": now,
-            "expires_at": now + ONLINE_MS if job.keep == "while_online" else ZERO,
-        }
-        # A scalar, not an anti-join: PostgreSQL would join a fresh message's entries without an index, for want of
-        # statistics (seen: 1,300 people/s).
-        has_none = has_one.limit(1).scalar_subquery().is_(None)
-        selected = sa.select(*values.values()).select_from(boxes).where(has_none)
-        return sa.insert(entry).from_select(list(values), selected)
-
-    def _move_counters(self) -> sa.Update:
-        until = sa.bindparam("p_now", type_=sa.BigInteger) + NAME_KEPT_MS
-        return (
-            sa.update(mailbox)
-            .where(
-                mailbox.c.space_id == self.job.space,
-                mailbox.c.id == entry.c.mailbox_id,
-                # Only what this page wrote stands one place beyond its mailbox's counter.
-                entry.c.seq == mailbox.c.last + 1,
-                *self.own_entries,
-            )
-            .values(last=entry.c.seq, expires_at=sa.case((mailbox.c.expires_at > 0, until), else_=0))
-        )
 
 
 class _Run:
@@ -230,13 +188,9 @@ class _Run:
         )
 
     def _entries(self, connection: sa.Connection, last: int) -> tuple[Mark, ...]:
-        if connection.dialect.name == "postgresql":
-            # In the writer's order, so that two transactions never wait for each other.
-            connection.execute(self._pages.lock, {**self._people.place, "p_last": last})
-        connection.execute(self._pages.new_entries, self._people.place)
-        upto = {"p_after": self._cursor, "p_last": last, "p_now": self._people.now_ms}
-        connection.execute(self._pages.move_counters, upto)
-        return self._pages.marks.read(connection, upto)
+        values = {**self._people.place, "p_last": last}
+        self._pages.entries.write(connection, values)
+        return self._pages.marks.read(connection, values)
 
     def _end(self, connection: sa.Connection) -> Page:
         job, now_ms = self._plan.job, self._people.now_ms

@@ -1,6 +1,5 @@
 """Who has a socket open now, and where a page's message stands in the mailboxes that are read by them."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -40,22 +39,35 @@ def has_socket(
     space: sa.ColumnElement[int] | int, mailbox: sa.ColumnElement[int], now: sa.ColumnElement[int] | int
 ) -> sa.ColumnElement[bool]:
     """Somebody reads the mailbox by a socket that is open: being signed in is not enough (DESIGN §5)."""
-    alive = (session.c.lease_until > now, session.c.kind.in_(SOCKETS))
-    return sa.select(1).where(session.c.space_id == space, session.c.mailbox_id == mailbox, *alive).exists()
+    return sa.select(1).where(session.c.space_id == space, session.c.mailbox_id == mailbox, *_alive(now)).exists()
+
+
+def _alive(now: sa.ColumnElement[int] | int) -> tuple[sa.ColumnElement[bool], ...]:
+    return session.c.lease_until > now, session.c.kind.in_(SOCKETS)
 
 
 class LiveMarks:
     """The statement for one expansion, made once."""
 
-    def __init__(self, space: int, feed: int, entries: Sequence[sa.ColumnElement[bool]]) -> None:
-        """``entries`` are the conditions of the page's own entries."""
+    def __init__(self, space: int, message: int, feed: int) -> None:
         self._feed = feed
-        now = sa.bindparam("p_now", type_=sa.BigInteger)
+        after, last = sa.bindparam("p_after", type_=sa.BigInteger), sa.bindparam("p_last", type_=sa.BigInteger)
+        # From the sockets to the entries: in a space of a million there are never so many of them.
+        readers = sa.select(session.c.mailbox_id).where(
+            session.c.space_id == space,
+            session.c.mailbox_id > after,
+            session.c.mailbox_id <= last,
+            *_alive(sa.bindparam("p_now", type_=sa.BigInteger)),
+        )
         self._select = sa.select(packed_rows(entry.c.mailbox_id, entry.c.seq, entry.c.mentioned)).where(
-            *entries, has_socket(space, entry.c.mailbox_id, now)
+            entry.c.space_id == space,
+            entry.c.message_id == message,
+            entry.c.mailbox_id > after,
+            entry.c.mailbox_id <= last,
+            entry.c.mailbox_id.in_(readers),
         )
 
-    def read(self, connection: sa.Connection, page: dict[str, int]) -> tuple[Mark, ...]:
+    def read(self, connection: sa.Connection, page: dict[str, Any]) -> tuple[Mark, ...]:
         """Marks of the entries that a page has just written."""
         packed = connection.scalar(self._select, page)
         return tuple(

@@ -8,9 +8,13 @@ Packed = sa.LargeBinary
 Big = sa.BigInteger
 
 
-def table(name: str, *columns: sa.schema.SchemaItem) -> sa.Table:
-    """A table whose rows are clustered by their key: SQLite then keeps one tree instead of two."""
-    return sa.Table(name, metadata, *columns, sqlite_with_rowid=False)
+def table(name: str, *columns: sa.schema.SchemaItem, filled: int = 100) -> sa.Table:
+    """A table whose rows are clustered by their key: SQLite then keeps one tree instead of two.
+
+    ``filled`` is what inserts may fill of a page, in percent: a row that changes with every message finds room for its
+    next version beside it, and no index has to hear of it (PostgreSQL).
+    """
+    return sa.Table(name, metadata, *columns, sqlite_with_rowid=False, postgresql_with={"fillfactor": filled})
 
 
 def space_id() -> sa.Column[int]:

@@ -64,6 +64,7 @@ mailbox = table(  # a counted stream; has its owner's party id
         sqlite_where=sa.text("expires_at > 0"),
         postgresql_where=sa.text("expires_at > 0"),
     ),
+    filled=70,
 )
 
 device = table(

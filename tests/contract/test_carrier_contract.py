@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 import structlog
 from tests.fakes import carriers as fakes
@@ -16,7 +17,7 @@ from tests.fakes.http_service import answer, drop, hang, http_service, raw
 from tests.fakes.smtp_service import smtp_service
 
 from onebell.carriers import registry
-from onebell.carriers.accounts import RETIRED_S, Accounts
+from onebell.carriers.accounts import IDLE_S, RETIRED_S, Accounts
 from onebell.carriers.base import Carrier, Checks, HearsReceipts, Polls, Recalls, Updates
 from onebell.carriers.manifest import Ability, Exempt
 from onebell.carriers.outbound import Outbound
@@ -251,6 +252,35 @@ async def test_accounts_open_a_carrier_once(outbound: Outbound) -> None:
 
     await accounts.close()
     assert [carrier.is_open for carrier in built] == [False, False, False]
+
+
+async def test_carriers_of_accounts_that_nobody_uses_are_closed(outbound: Outbound) -> None:
+    """An account may have been deleted: its carrier goes after an hour, and the one that is used stays."""
+    clock = MovedClock()
+    built: dict[int, fakes.FakeCarrier] = {}
+
+    def build(which: CarrierAccount, __: object) -> Carrier:
+        built[which.id] = fakes.FakeCarrier()
+        return built[which.id]
+
+    accounts = Accounts(tools(outbound, clock), build)
+    gone, used, new = (
+        msgspec.structs.replace(account("webhook", url="http://a.test"), id=number) for number in (1, 2, 3)
+    )
+    await accounts.open(gone)
+    await accounts.open(used)
+    clock.move(IDLE_S - 1)
+    await accounts.open(used)
+    clock.move(2)
+    await accounts.open(new)
+    clock.move(RETIRED_S + 1)
+    await accounts.open(msgspec.structs.replace(new, fields={"url": "http://b.test"}))
+
+    assert [built[number].is_open for number in (1, 2)] == [False, True]
+    again = await accounts.open(gone)
+    assert again is built[1]
+    assert built[1].is_open
+    await accounts.close()
 
 
 async def test_accounts_tell_the_core_what_manifests_say(outbound: Outbound) -> None:

@@ -8,6 +8,7 @@ from tests.rows import SPACE, Rows
 
 from onebell.core.context import Context, StoredFile
 from onebell.core.keeper import Keeper
+from onebell.errors import StoreUnavailable
 from onebell.ids import IdMint
 from onebell.store import keeping, schema
 from onebell.store.base import Store
@@ -22,6 +23,7 @@ class RemovedFiles:
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
         self.removed: list[int] = []
+        self.is_out_of_order = False
 
     async def find(self, space: int, file: int) -> StoredFile | None:
         row = await self.rows.one(schema.file, id=file)
@@ -40,6 +42,8 @@ class RemovedFiles:
         )
 
     async def remove(self, file: StoredFile) -> None:
+        if self.is_out_of_order:
+            raise StoreUnavailable("no bucket")
         self.removed.append(file.id)
 
 
@@ -207,6 +211,22 @@ async def test_expired_files_are_given_up(store: Store, rows: Rows) -> None:
 
     await keeper.turn()
 
+    assert files.removed == [1]
+
+
+async def test_files_that_cannot_be_removed_keep_nothing_else(store: Store, rows: Rows) -> None:
+    """Where files lie elsewhere and that is out of order, the rest of the round is made, and they go in a later one."""
+    await rows.put(schema.file, [{"space_id": SPACE, "id": 1, "expires_at": rows.clock.now_ms() + 1}])
+    await rows.message()
+    rows.clock.move(86_400 * 40)
+    keeper, files = node(store, rows, retention_days=30)
+
+    files.is_out_of_order = True
+    await keeper.turn()
+    assert (files.removed, await rows.all(schema.message)) == ([], [])
+
+    files.is_out_of_order = False
+    await keeper.turn()
     assert files.removed == [1]
 
 

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+import msgspec
+
 from onebell.carriers import registry
 from onebell.carriers.address_gate import AddressForbidden, of_account, require_reachable
 from onebell.carriers.base import Carrier
@@ -15,7 +17,18 @@ from onebell.errors import NotFound, OutOfReach
 RETIRED_S = 60.0
 """An account's old carrier is closed this long after its configuration changed: calls under way have ended then."""
 
+IDLE_S = 3_600.0
+"""A carrier that nobody has asked for so long is closed: its account may be gone. If it is not, another is opened."""
+
 _DEFAULT_AGE_S = 86_400.0
+
+
+class _Opened(msgspec.Struct):
+    """A carrier, and the configuration that it was opened for."""
+
+    account: CarrierAccount
+    carrier: Carrier
+    used_at: float
 
 
 class Accounts:
@@ -28,7 +41,7 @@ class Accounts:
     ) -> None:
         self._tools = tools
         self._build = build
-        self._open: dict[tuple[int, int], tuple[CarrierAccount, Carrier]] = {}
+        self._open: dict[tuple[int, int], _Opened] = {}
         self._locks: dict[tuple[int, int], asyncio.Lock] = {}
         self._retired: list[tuple[float, Carrier]] = []
 
@@ -39,21 +52,34 @@ class Accounts:
             InvalidInput: the account's fields do not fit the manifest.
             NotFound: no carrier of this kind is built in.
         """
-        key = (account.space, account.id)
-        known = self._open.get(key)
-        if known is not None and _same(known[0], account):
-            return known[1]
+        key, now = (account.space, account.id), self._tools.clock.monotonic()
+        known = self._known(key, account, now)
+        if known is not None:
+            return known
         async with self._locks.setdefault(key, asyncio.Lock()):
-            known = self._open.get(key)
-            if known is not None and _same(known[0], account):
-                return known[1]
+            known = self._known(key, account, now)
+            if known is not None:
+                return known
             carrier = self._build(account, self._tools)
             await carrier.open()
-            if known is not None:
-                self._retired.append((self._tools.clock.monotonic() + RETIRED_S, known[1]))
-            self._open[key] = (account, carrier)
-        await self._close_retired(self._tools.clock.monotonic())
+            self._retire(key, now)
+            self._open[key] = _Opened(account, carrier, now)
+        for idle in [key for key, opened in self._open.items() if now - opened.used_at > IDLE_S]:
+            self._retire(idle, now)
+        await self._close_retired(now)
         return carrier
+
+    def _known(self, key: tuple[int, int], account: CarrierAccount, now: float) -> Carrier | None:
+        opened = self._open.get(key)
+        if opened is None or not _same(opened.account, account):
+            return None
+        opened.used_at = now
+        return opened.carrier
+
+    def _retire(self, key: tuple[int, int], now: float) -> None:
+        opened = self._open.pop(key, None)
+        if opened is not None:
+            self._retired.append((now + RETIRED_S, opened.carrier))
 
     def secret_fields(self, account: CarrierAccount) -> frozenset[str]:
         """The names of an account's secret fields, after a look at all of them; nothing is opened or asked.
@@ -72,8 +98,8 @@ class Accounts:
 
     async def close(self) -> None:
         """Close all carriers."""
-        for _, carrier in self._open.values():
-            await carrier.close()
+        for opened in self._open.values():
+            await opened.carrier.close()
         self._open.clear()
         await self._close_retired(float("inf"))
 

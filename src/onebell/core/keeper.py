@@ -82,8 +82,14 @@ class Keeper:
     async def _files(self, now: int) -> None:
         for space, number in await self._context.store.keeping.expired_files(now):
             file = await self._context.files.find(space, number)
-            if file is not None:
+            if file is None:
+                continue
+            try:
                 await self._context.files.remove(file)
+            except StoreUnavailable as error:
+                # Files may lie elsewhere than the rest, which must not wait for them.
+                log.warning("files_not_removed", why=str(error))
+                return
 
     async def _rest(self, seconds: float) -> None:
         try:

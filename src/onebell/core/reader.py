@@ -74,10 +74,10 @@ class Reader:
         if not self.current and not self.catching and self.unsent < ROOM:
             self._hub.fall_behind(self)
 
-    def put(self, frame: Frame) -> None:
-        """Let a frame wait."""
+    def put(self, frame: Frame, now: float) -> None:
+        """Let a frame wait; ``now`` in the hub's seconds."""
         if not self._waiting:
-            self.moved_at = self._hub.now()
+            self.moved_at = now
         self._waiting.append(frame)
         self.unsent += frame.size
         self.position = frame.rev

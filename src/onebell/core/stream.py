@@ -173,12 +173,12 @@ class Hub:
         """Offer a message to its readers, one per step."""
         # What is only for programs is told as removed: readers pass over its place (core/inbox.py).
         tail = None if served[0][0].shown else self._encoder.message(message)
-        feeds = self._feeds.get(message.space, {})
+        feeds, now = self._feeds.get(message.space, {}), self.now()
         for mark, readers in served:
             feed = feeds.get(mark.feed)
             frame = None if tail is None or feed is None else self._frame(mark, feed, tail)
             for reader in readers:
-                self._offer(reader, mark.rev, frame)
+                self._offer(reader, mark.rev, frame, now)
                 yield True
 
     def _frame(self, mark: Mark, feed: str, tail: Tail) -> Frame:
@@ -186,7 +186,7 @@ class Hub:
         # The head is ASCII but for a feed's name: counted as if every character of it were long.
         return Frame(mark.rev, text, tail.size + 4 * (len(text) - len(tail.text)))
 
-    def _offer(self, reader: Reader, rev: int, frame: Frame | None) -> None:
+    def _offer(self, reader: Reader, rev: int, frame: Frame | None, now: float) -> None:
         if rev <= reader.position:
             return
         if frame is None or not reader.current or rev != reader.position + 1:
@@ -194,7 +194,7 @@ class Hub:
         elif reader.unsent and reader.unsent + frame.size > UNSENT_LIMIT:
             self._cut(reader)
         else:
-            reader.put(frame)
+            reader.put(frame, now)
             self.frames += 1
             reader.wake()
 
@@ -288,7 +288,7 @@ class Hub:
         for reader in readers:
             if has_gap(page, reader.position):
                 # It begins anew: what it missed is in the history, and the stream goes on from here.
-                reader.put(self._sized(page.last, self._encoder.gap(page.last)))
+                reader.put(self._sized(page.last, self._encoder.gap(page.last)), self.now())
             done = self._put_all(reader, frames)
             if done:
                 reader.position = max(reader.position, page.position)
@@ -298,12 +298,13 @@ class Hub:
 
     def _put_all(self, reader: Reader, frames: Sequence[Frame]) -> bool:
         """Let frames wait while there is room; whether all found it."""
+        now = self.now()
         for frame in frames:
             if frame.rev <= reader.position:
                 continue
             if reader.unsent >= ROOM:
                 return False
-            reader.put(frame)
+            reader.put(frame, now)
             self.frames += 1
         return True
 

@@ -20,6 +20,8 @@ Raw: TypeAlias = Any
 _VALUES = "VALUES ("
 PARAMETERS = 30_000
 """Bind variables in one statement: SQLite takes 32,766 and PostgreSQL 65,535."""
+COMPILED = 2_000
+"""Statements whose text SQLAlchemy keeps: more than the program has."""
 COPY_FROM = 8
 """Rows from which COPY is faster than a statement with all of them (measured on PostgreSQL 15)."""
 SIZES = 128

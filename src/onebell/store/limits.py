@@ -138,10 +138,7 @@ class SharedLimits:
     def count(self, space: int, key: str, window_s: int) -> None:
         now_ms = self._clock.now_ms()
         name = (space, key, window_s)
-        window = self._windows.get(name) or self._new(name)
-        window.used_ms = now_ms
-        self._used[name] = window
-        window.add(now_ms, 1)
+        self._use(name, self._windows.get(name) or self._new(name), now_ms).add(now_ms, 1)
 
     async def used(self, space: int, key: str, window_s: int) -> int:
         now_ms = self._clock.now_ms()
@@ -154,6 +151,10 @@ class SharedLimits:
         window = self._windows.get(name)
         if window is None or not window.read_ms or (not self._is_alone and now_ms - window.read_ms > _FRESH_MS):
             return None
+        return self._use(name, window, now_ms)
+
+    def _use(self, name: Name, window: _Window, now_ms: int) -> _Window:
+        """Note that a window has to be shared with the others at the next flush."""
         window.used_ms = now_ms
         self._used[name] = window
         return window
@@ -170,9 +171,7 @@ class SharedLimits:
         # A flush that came between has read more than this look.
         if name in stored and not window.flying and window.read_ms == before:
             window.land(stored[name], self._clock.now_ms())
-        window.used_ms = now_ms
-        self._used[name] = window
-        return window
+        return self._use(name, window, now_ms)
 
     def _new(self, name: Name) -> _Window:
         self._make_room()

@@ -6,6 +6,8 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
+from onebell.store.hot import COMPILED
+
 LOCK_MS = 2_000
 """How long a statement waits for a row lock: longer than the server's ``deadlock_timeout`` (1 s), so that a deadlock
 is seen as one; then the transaction gives up what it holds and is run again."""
@@ -21,7 +23,6 @@ _OPTIONS = {
     "random_page_cost": "1.1",
 }
 _CONNECT_S = 5
-_COMPILED = 2_000  # statements whose text is kept: more than the program has
 _PLANS = 300  # kept per connection: the writer's small statements come in sizes
 
 
@@ -100,7 +101,7 @@ def _engine(url: sa.URL, settings: str) -> sa.Engine:
         poolclass=sa.pool.NullPool,
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,
-        query_cache_size=_COMPILED,
+        query_cache_size=COMPILED,
         connect_args={
             "options": settings,
             "connect_timeout": _CONNECT_S,

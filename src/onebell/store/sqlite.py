@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from onebell.errors import OnebellError, StoreUnavailable
+from onebell.store.hot import COMPILED
 from onebell.store.statistics import seed_statistics
 
 log = structlog.get_logger()
@@ -25,7 +26,6 @@ LOOK_EVERY = 256
 FIXED_IN = (3, 51, 3)
 """Older versions have the rare WAL-reset race between several writers or checkpointers; we have only one."""
 _STATEMENTS = 256  # prepared statements kept, up to 50 KiB each: the hot ones come in sizes
-_COMPILED = 2_000  # statements whose text is kept: more than the program has
 _UNAVAILABLE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -165,7 +165,7 @@ def _create() -> sqlite3.Connection:
 
 # One for all connections: a statement that one of them has compiled, none compiles again.
 _engine = sa.create_engine(
-    "sqlite://", creator=_create, poolclass=sa.pool.NullPool, isolation_level="AUTOCOMMIT", query_cache_size=_COMPILED
+    "sqlite://", creator=_create, poolclass=sa.pool.NullPool, isolation_level="AUTOCOMMIT", query_cache_size=COMPILED
 )
 
 

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -24,6 +25,8 @@ ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
 """For fixtures and tests that run on both."""
 
 _TEMPLATE = "onebell_template"
+KEPT = 30
+"""Databases of a cluster that stay for tests that come back to theirs."""
 
 
 def missing(what: str) -> None:
@@ -65,6 +68,7 @@ class Cluster:
         self._fsync = fsync
         self._user = _user()
         self._numbers = count(1)
+        self._made: deque[str] = deque()
         self.port = free_port()
 
     def create(self) -> None:
@@ -75,7 +79,7 @@ class Cluster:
             "initdb", "-D", str(self._data), "-A", "trust", "-U", "onebell", "-E", "UTF8", "--no-sync", "--locale=C"
         )
         self.start()
-        self._create_database(_TEMPLATE)
+        self._create_database(_TEMPLATE, "template0")
         migrate.upgrade_postgres(sa.make_url(self.url(_TEMPLATE)).set(drivername="postgresql+psycopg"))
 
     def start(self) -> None:
@@ -94,23 +98,41 @@ class Cluster:
         """Stop the server; ``mode`` is pg_ctl's."""
         self._run("pg_ctl", "-D", str(self._data), "-w", "-m", mode, "stop")
 
-    def database(self) -> str:
-        """The URL of a new database with all tables and no rows."""
-        name = f"test_{next(self._numbers)}"
+    def template(self) -> str:
+        """The URL of a new database with all tables and no rows, that stays as long as the cluster."""
+        name = f"template_{next(self._numbers)}"
         self._create_database(name, template=_TEMPLATE)
         return self.url(name)
 
+    def database(self) -> str:
+        """The URL of a new database with all tables and no rows."""
+        return self._new(_TEMPLATE)
+
     def copy_of(self, url: str) -> str:
         """The URL of a copy of a database that nobody has open."""
-        name = f"test_{next(self._numbers)}"
-        self._create_database(name, template=url.rsplit("/", 1)[1])
-        return self.url(name)
+        return self._new(url.rsplit("/", 1)[1])
 
     def empty_database(self) -> str:
         """The URL of a new database without tables."""
+        return self._new("template0")
+
+    def _new(self, template: str) -> str:
         name = f"test_{next(self._numbers)}"
-        self._create_database(name)
+        self._create_database(name, template)
+        self._made.append(name)
+        if len(self._made) > KEPT:
+            self._drop_oldest()
         return self.url(name)
+
+    def _drop_oldest(self) -> None:
+        """A thousand tests' databases would fill the memory they lie in; one that is still open gets another turn."""
+        name = self._made.popleft()
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            # Asked for first: the server itself waits for 5 s before it says so.
+            if connection.execute("SELECT 1 FROM pg_stat_activity WHERE datname = %s LIMIT 1", [name]).fetchone():
+                self._made.append(name)
+            else:
+                connection.execute(f'DROP DATABASE "{name}"')
 
     def log(self) -> str:
         """What the server has logged."""
@@ -124,7 +146,7 @@ class Cluster:
     def _data(self) -> Path:
         return self._place / "data"
 
-    def _create_database(self, name: str, template: str = "template0") -> None:
+    def _create_database(self, name: str, template: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
 

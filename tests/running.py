@@ -84,7 +84,7 @@ class DemoStore:
         """A copy on PostgreSQL."""
         data.mkdir(parents=True, exist_ok=True)
         if "postgres" not in self._databases:
-            template = cluster.database()
+            template = cluster.template()
             key_place = self._place.with_name("template-postgres")
             await self._apply(Settings(data=str(key_place), database_url=template))
             self._databases["postgres"] = template

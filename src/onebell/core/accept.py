@@ -86,7 +86,7 @@ class Accept:
             watched=submission.watched,
             parts=parts,
             extra=extra,
-            callback=None if submission.callback is None else _encode(submission.callback),
+            callback=b"" if submission.callback is None else _encode(submission.callback),
             due_at=submission.due_ms,
             boxes=[],
             shown=submission.shown.value,

@@ -62,7 +62,7 @@ class Prepared(msgspec.Struct, kw_only=True):
     watched: bool
     parts: bytes
     extra: bytes
-    callback: bytes | None
+    callback: bytes  # empty = none
     due_at: int
     boxes: list[Box]
     waits: list[Wait] = []
@@ -138,13 +138,17 @@ PLAIN = (
 
 
 def message_row(item: Prepared) -> Row:
-    """The row of ``message``."""
+    """The row of ``message``.
+
+    Its bytes are bytearrays: of every ``bytes`` and ``None``, sqlite3 asks whether somebody adapts it, which costs more
+    than binding the whole row.
+    """
     stored = item.stored
     return (
         stored.space, stored.id, stored.dialect, stored.public_id, stored.sender, stored.sender_kind,
         stored.sender_name, item.credential, item.feed, stored.parent, item.severity, item.keep, item.state,
-        1 if item.watched else 0, item.parts, item.extra, item.callback, item.due_at, stored.expires_ms,
-        stored.created_ms, stored.created_ms if item.state == "finished" else 0, stored.device,
+        1 if item.watched else 0, bytearray(item.parts), bytearray(item.extra), bytearray(item.callback), item.due_at,
+        stored.expires_ms, stored.created_ms, stored.created_ms if item.state == "finished" else 0, stored.device,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ message = table(
     small("watched"),
     packed("parts"),  # tuple[Part, ...]
     packed("extra"),  # Submission.extra
-    packed("callback"),  # CallbackTarget or null
+    packed("callback"),  # CallbackTarget; empty or null = none
     big("due_at"),
     big("expires_at"),
     big("created_at"),

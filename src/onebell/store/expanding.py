@@ -67,7 +67,8 @@ class PostgresEntries:
 
     def write(self, connection: sa.Connection, values: Values) -> None:
         """Write a page's entries."""
-        connection.execute(self._insert, values)
+        # The page ends at its last one, also when others have come before him since he was found: he must not fall out.
+        connection.execute(self._insert, {**values, "p_limit": 2 * values["p_limit"]})
 
 
 def _columns(

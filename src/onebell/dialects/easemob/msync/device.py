@@ -198,7 +198,11 @@ class Device:
             sent = [which for which in same if key and self._queues[which].key == key]
             return (sent or [which for which in same if self._queues[which].noticed] or same)[0]
         seated = self.seated
-        return await conversation_with(self._context, seated.space, seated.app, seated.reader.mailbox, name)
+        which = await conversation_with(self._context, seated.space, seated.app, seated.reader.mailbox, name)
+        if which == 0:
+            # Who is no user (``admin``) may have written at another node, whose bell is not heard here yet.
+            which = next((one for one, (waiting, _) in (await self._waiting()).items() if waiting == name), 0)
+        return which
 
     async def _answered(self, which: int, limit: int) -> int:
         """Send a batch or the end: 0. If all that is there lies beyond the limit, the conversation that has to wait."""

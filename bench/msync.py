@@ -30,7 +30,7 @@ from onebell.dialects.easemob.msync.msync_pb2 import (
 )
 
 SOCKETS = 2_000
-SENDERS = 8
+SENDERS = 32
 RATE = 500
 HEARTBEAT_S = 30
 AT_ONCE = 50
@@ -114,14 +114,16 @@ class Device:
     async def listen(self) -> None:
         """Until the server ends it, which is an error."""
         beat = asyncio.create_task(self._beat())
-        async for message in self._socket:
-            envelope = MSync.FromString(message.data)
-            if envelope.command == MSync.NOTICE:
-                self.noticed_at = time.perf_counter()
-                await self._pull(CommSyncUL(queue=CommNotice.FromString(envelope.payload).queue))
-            elif envelope.command == MSync.SYNC:
-                await self._take(CommSyncDL.FromString(envelope.payload))
-        beat.cancel()
+        try:
+            async for message in self._socket:
+                envelope = MSync.FromString(message.data)
+                if envelope.command == MSync.NOTICE:
+                    self.noticed_at = time.perf_counter()
+                    await self._pull(CommSyncUL(queue=CommNotice.FromString(envelope.payload).queue))
+                elif envelope.command == MSync.SYNC:
+                    await self._take(CommSyncDL.FromString(envelope.payload))
+        finally:
+            beat.cancel()
         raise ConnectionError("the server has let a device go")
 
     async def _take(self, pulled: CommSyncDL) -> None:

@@ -67,7 +67,7 @@ class Node:
             "watched": False,
             "parts": b"[]",
             "extra": b"{}",
-            "callback": None,
+            "callback": b"",
             "due_at": 0,
             "boxes": [Box(box, 1) for box in mailboxes],
         }

@@ -72,6 +72,21 @@ async def test_a_batch_that_may_come_again_has_another_key(server: RunningServer
     assert len(set(keys)) == len(keys)
 
 
+async def test_the_first_of_two_answers_is_acknowledged(server: RunningServer) -> None:
+    """Back again, the SDK asks twice before it acknowledges the first answer: that acknowledgement counts."""
+    headers = await app_headers(server)
+    await rest(server, headers, "alice", "x")
+    token = await token_of(server.session, server.url, "alice")
+    async with connected(server.session, server.url, "alice") as client:
+        await client.provision(token)
+    async with connected(server.session, server.url, "alice") as client:
+        await client.provision(token)
+        first, second = [await client.pull("bob") for _ in range(2)]
+        assert first.next_key != second.next_key
+        assert (await client.pull("bob", first.next_key)).is_last
+        assert await client.unread() == {}
+
+
 async def test_a_key_beyond_all_ids(server: RunningServer) -> None:
     """The wire's integers are larger than a store's: everything is acknowledged, and the socket stays."""
     headers = await app_headers(server)

@@ -45,6 +45,7 @@ class Queue:
     head: int = 0  # the first seq that it has not got, as far as that is known
     is_drained: bool = False  # nothing stood behind the batch, and nothing was heard of since
     resumed: bool = False  # the device may have got its next batch on an earlier socket
+    first: tuple[int, int, int] = (0, 0, 0)  # (key, seq, public id) of that batch, once it is sent again
     noticed: bool = False  # it will pull until it has seen the empty last answer
     stale: bool = False  # something new was heard of since the store was asked
 
@@ -225,7 +226,10 @@ class Device:
                 queue.last, queue.count = (last, metas[-1].id), len(metas)
                 # The SDK acknowledges no batch whose key is the one it saw last. One that it got on a socket that
                 # was lost with the acknowledgement has another key now: a time, which is below all ids.
-                queue.key, queue.resumed = now if queue.resumed else metas[-1].id, False
+                queue.key = metas[-1].id
+                if queue.resumed:
+                    # Kept, for the client may ask twice, and acknowledges the first answer behind the second.
+                    queue.key, queue.resumed, queue.first = now, False, (now, *queue.last)
                 queue.is_drained = len(pulled.rows) < codec.BATCH and last == pulled.rows[-1].seq and not queue.stale
                 self._outbox.put(codec.batch(jid, metas, queue.key, now))
                 return 0
@@ -273,7 +277,9 @@ class Device:
         if queue.after < 0:
             await self._pulled(which, queue, 1)
         seq, number = queue.last
-        if queue.key != key:
+        if key == queue.first[0]:
+            seq, number = queue.first[1:]
+        elif key != queue.key:
             seq, number = await self._context.store.queues.place_of(self.seated.reader, which, key)
         if seq <= queue.after:
             return

@@ -43,7 +43,6 @@ class Queue:
     key: int = 0  # what its acknowledgement says
     count: int = 0  # how many it holds
     head: int = 0  # the first seq that it has not got, as far as that is known
-    is_drained: bool = False  # nothing stood behind the batch, and nothing was heard of since
     resumed: bool = False  # the device may have got its next batch on an earlier socket
     first: tuple[int, int, int] = (0, 0, 0)  # (key, seq, public id) of that batch, once it is sent again
     noticed: bool = False  # it will pull until it has seen the empty last answer
@@ -51,7 +50,7 @@ class Queue:
 
     def ask_anew(self) -> None:
         """Nothing of it is on its way to the client."""
-        self.last, self.key, self.count, self.head, self.is_drained = (0, 0), 0, 0, 0, False
+        self.last, self.key, self.count, self.head = (0, 0), 0, 0, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ class Device:
         self._noticed += 1
         queue = self._queue(which, name)
         if queue.noticed:
-            queue.stale, queue.is_drained = True, False
+            queue.stale = True
             return
         queue.noticed = True
         self._outbox.put(codec.notice(codec.user(self.seated.app, name)))
@@ -161,17 +160,11 @@ class Device:
             return
         queue = self._queue(which, name)
         queue.noticed = True
-        has_all = False
         if asked.key:
-            has_all = asked.key == queue.key
             await self._acknowledge(which, queue, min(asked.key, NO_LIMIT))
-        # What was stored without a bell until now is found by the next look.
-        left = self._ended(queue) if has_all and queue.is_drained else which
         queue.ask_anew()
-        if left:
-            self._queues[left].ask_anew()
-            if left not in self._held:
-                self._held.append(left)
+        if which not in self._held:
+            self._held.append(which)
         await self._answer_held()
 
     async def _answer_held(self) -> None:
@@ -230,7 +223,6 @@ class Device:
                 if queue.resumed:
                     # Kept, for the client may ask twice, and acknowledges the first answer behind the second.
                     queue.key, queue.resumed, queue.first = now, False, (now, *queue.last)
-                queue.is_drained = len(pulled.rows) < codec.BATCH and last == pulled.rows[-1].seq and not queue.stale
                 self._outbox.put(codec.batch(jid, metas, queue.key, now))
                 return 0
             # What cannot be shown is passed over, or it would wait for ever.

@@ -6,12 +6,12 @@ import sqlalchemy as sa
 
 from onebell.core.model import PartyKind
 from onebell.store import parties
+from onebell.store.counters import NAME_KEPT_MS
 from onebell.store.queueing import ZERO
 from onebell.store.schema import account, entry, feed, mailbox, member, party
 from onebell.store.upserts import pages
 
 DIALECT = "easemob"
-KEPT_MS = parties.NAME_KEPT_MS
 KEPT_ENTRIES = 500
 """Of one name, the newest (sheet easemob §5: offline store)."""
 PIECE = 100
@@ -69,7 +69,7 @@ def _waiting(connection: sa.Connection, space: int, source: int, now_ms: int) ->
         .where(
             entry.c.space_id == space,
             entry.c.mailbox_id == source,
-            entry.c.created_at > now_ms - KEPT_MS,
+            entry.c.created_at > now_ms - NAME_KEPT_MS,
             entry.c.deleted_at == 0,
         )
         .order_by(entry.c.seq.desc())

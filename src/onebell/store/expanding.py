@@ -5,13 +5,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from onebell.core.work import ExpansionJob, ExpansionPlan
+from onebell.store.batch import ONLINE_MS
+from onebell.store.counters import NAME_KEPT_MS
 from onebell.store.queueing import ZERO
 from onebell.store.schema import entry, mailbox
-
-ONLINE_MS = 60_000
-"""How long an entry of a ``while_online`` message lives (DESIGN §5)."""
-NAME_KEPT_MS = 7 * 86_400_000
-"""How long the mailbox of an unclaimed name outlives its last entry (DESIGN §1)."""
 
 _AFTER: sa.BindParameter[int] = sa.bindparam("p_after", type_=sa.BigInteger)
 _LAST: sa.BindParameter[int] = sa.bindparam("p_last", type_=sa.BigInteger)

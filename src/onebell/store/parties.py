@@ -6,12 +6,9 @@ import sqlalchemy as sa
 
 from onebell.core.model import FeedKind, PartyKind
 from onebell.store import feeds
+from onebell.store.counters import NAME_KEPT_MS
 from onebell.store.schema import feed, mailbox, party
 from onebell.store.upserts import insert_missing, pages
-
-NAME_KEPT_MS = 7 * 86_400_000
-"""How long an unclaimed name's mailbox lives after its last entry (DESIGN §1)."""
-
 
 # Made once: every first message of a conversation asks for them.
 _of_space = sa.bindparam("of_space", type_=sa.BigInteger)

@@ -44,6 +44,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     friends: int = 0  # of one person
     history_days: int = 0  # for how long its messages are shown; 0 = for as long as they are kept
 
+    @property
+    def has_rates(self) -> bool:
+        """Whether :meth:`Counters.check_rate` has anything to count."""
+        return self.rate is not None or self.same_content is not None
+
     def since_ms(self, now_ms: int) -> int:
         """Older messages are told of no more."""
         return now_ms - self.history_days * _DAY_MS if self.history_days else 0

@@ -90,7 +90,7 @@ class Sending:
         way, audience, topic = routed
         parse.check_time(asked.timestamp, self._context.clock.now_ms())
         script = await self._preprocess.script(sender, asked.pre) if asked.pre else ""
-        if sender.profile.rate is not None:
+        if sender.profile.has_rates:
             await self._senders.counters.check_rate(sender.space.id, sender.person.id, sender.profile, asked.content)
         if script:
             asked = await self._preprocess.apply(sender, asked, script)

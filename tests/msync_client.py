@@ -5,7 +5,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -48,7 +48,6 @@ class Client:
     user: str
     app: App = DEMO
     sockjs: bool = False
-    got: list[Meta] = field(default_factory=list)
 
     async def say(self, command: MSync.Command, payload: Message | None = None, **more: Any) -> None:
         """Send a frame."""
@@ -108,12 +107,16 @@ class Client:
 
     # ------------------------------------------------------------ receiving
 
-    async def pull(self, name: str, key: int = 0) -> CommSyncDL:
+    async def ask(self, name: str, key: int = 0) -> None:
         """Ask for what follows in a conversation."""
         asked = CommSyncUL(queue=codec.user(self.app, name))
         if key:
             asked.key = key
         await self.say(MSync.SYNC, asked)
+
+    async def pull(self, name: str, key: int = 0) -> CommSyncDL:
+        """Ask, and hear the answer; notices before it are passed over."""
+        await self.ask(name, key)
         answer: CommSyncDL = await self.hear_a(CommSyncDL)
         return answer
 

@@ -114,6 +114,33 @@ async def test_one_notice_until_the_end_was_seen(server: RunningServer) -> None:
         assert texts(await client.news()) == ["three"]
 
 
+async def test_nothing_is_sent_that_could_come_again_too_late(server: RunningServer) -> None:
+    """The oldest 50 of all conversations first: what lies behind them comes when they are acknowledged, told anew.
+
+    The SDK pulls one conversation after another. Sent at once, and sent again after a cut, those could be more than
+    its memory of 100 ids behind what comes between: shown twice.
+    """
+    headers = await app_headers(server)
+    token = await token_of(server.session, server.url, "alice")
+    async with connected(server.session, server.url, "alice") as client:
+        await client.provision(token)
+        await client.unread()
+        await rest(server, headers, "alice", "first")
+        waiting = [await rest(server, headers, "alice", "w", **{"from": "carol"}) for _ in range(60)]
+        await rest(server, headers, "alice", "last")
+        assert texts(await client.drain("bob")) == ["first"]
+        first = await client.pull("carol")
+        await client.ask("carol", first.next_key)
+        notice, second = [await client.hear() for _ in range(2)]
+        assert (await client.pull("carol", second.next_key)).is_last
+        assert texts(await client.drain("bob")) == ["last"]
+        assert await client.unread() == {}
+
+    assert isinstance(notice, CommNotice)
+    assert notice.queue.name == "bob"
+    assert [str(one.id) for one in (*first.metas, *second.metas)] == waiting
+
+
 async def test_conversations_and_their_names(server: RunningServer) -> None:
     """A queue is called by the other side, also one who is no user; unknown ones are empty."""
     headers = await app_headers(server)

@@ -46,7 +46,13 @@ class Queue:
     resumed: bool = False  # the device may have got its next batch on an earlier socket
     first: tuple[int, int, int] = (0, 0, 0)  # (key, seq, public id) of that batch, once it is sent again
     noticed: bool = False  # it will pull until it has seen the empty last answer
+    deferred: bool = False  # it has seen that, though something is left: to be told again when the window is there
     stale: bool = False  # something new was heard of since the store was asked
+
+    @property
+    def owed(self) -> bool:
+        """The client will pull it, or has to be told of it."""
+        return self.noticed or self.deferred
 
     def ask_anew(self) -> None:
         """Nothing of it is on its way to the client."""
@@ -105,8 +111,12 @@ class Device:
         if queue.noticed:
             queue.stale = True
             return
-        queue.noticed = True
-        self._outbox.put(codec.notice(codec.user(self.seated.app, name)))
+        if not queue.deferred:
+            self._tell(queue)
+
+    def _tell(self, queue: Queue) -> None:
+        queue.noticed, queue.deferred = True, False
+        self._outbox.put(codec.notice(codec.user(self.seated.app, queue.name)))
 
     async def look(self) -> None:
         """Find what was not heard of: a lost bell costs a delay and nothing else."""
@@ -115,12 +125,13 @@ class Device:
 
     async def unread(self) -> None:
         """Answer the client's question what it has not got; it then pulls those conversations."""
-        if self.sure and self._ahead == 0 and not any(queue.noticed for queue in self._queues.values()):
+        if self.sure and self._ahead == 0 and not any(one.owed for one in self._queues.values()):
             # A heartbeat of a device that has everything: thousands of them would be most of what the store is asked.
             self._outbox.put(codec.unread((), self._context.clock.now_ms()))
             return
         for queue in self._queues.values():
             queue.count = 0  # it has had half a minute to acknowledge
+            queue.deferred = False
         waiting = await self._waiting()
         counts: Counter[str] = Counter()
         for which, (name, count) in waiting.items():
@@ -145,7 +156,7 @@ class Device:
         queue = self._queues.get(which)
         if queue is None:
             if len(self._queues) >= QUEUES:
-                self._queues = {number: one for number, one in self._queues.items() if one.noticed}
+                self._queues = {number: one for number, one in self._queues.items() if one.owed}
             queue = self._queues[which] = Queue(name, resumed=self.seated.has_been_here)
         return queue
 
@@ -159,7 +170,7 @@ class Device:
             self._outbox.put(codec.end_of(asked.queue, self._context.clock.now_ms()))
             return
         queue = self._queue(which, name)
-        queue.noticed = True
+        queue.noticed, queue.deferred = True, False
         if asked.key:
             await self._acknowledge(which, queue, min(asked.key, NO_LIMIT))
         queue.ask_anew()
@@ -168,11 +179,27 @@ class Device:
         await self._answer_held()
 
     async def _answer_held(self) -> None:
-        """Answer whom the window lets through; when nothing is on its way, the first one in any case."""
+        """Answer whom the window lets through, and tell of those that it has reached."""
         limit = await self._limit()
+        for queue in [one for one in self._queues.values() if one.deferred and one.head <= limit]:
+            self._tell(queue)
         self._held = [left for which in self._held if (left := await self._answered(which, limit))]
-        if self._held and not any(queue.count for queue in self._queues.values()):
-            await self._answered(self._held.pop(0), NO_LIMIT)
+        while self._held and not any(queue.count for queue in self._queues.values()):
+            await self._let_go(self._held.pop(0))
+
+    async def _let_go(self, which: int) -> None:
+        """Answer a conversation that would wait for ever, for nothing is on its way that could move the window.
+
+        The SDK pulls one conversation after another: what it must get first may be in one that it comes to only when
+        this one has ended. Where it was told of no other, this one is sent whatever the window says.
+        """
+        if not any(one.noticed for number, one in self._queues.items() if number not in (which, *self._held)):
+            await self._answered(which, NO_LIMIT)
+            return
+        queue = self._queues[which]
+        queue.deferred = True
+        if namesake := self._ended(queue):
+            self._held.insert(0, namesake)
 
     async def _limit(self) -> int:
         """The last seq that may be sent now."""
@@ -272,6 +299,7 @@ class Device:
         if key == queue.first[0]:
             seq, number = queue.first[1:]
         elif key != queue.key:
+            self._ahead = WINDOW + 1  # how many those were is not known
             seq, number = await self._context.store.queues.place_of(self.seated.reader, which, key)
         if seq <= queue.after:
             return

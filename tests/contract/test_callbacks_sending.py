@@ -388,3 +388,15 @@ async def test_the_bell_wakes_both_halves(node: Node) -> None:
             await asyncio.sleep(0.01)
     await node.callbacks.stop(1)
     await running
+
+
+async def test_a_callback_that_cannot_be_read_holds_up_nobody(node: Node) -> None:
+    """It is parked with the reason, and the next of its key goes out."""
+    broken = await node.queue(request=b"sealed:not json")
+    await node.queue(b"second")
+
+    await node.send()
+    await node.send()
+
+    assert await node.state(broken) == "parked"
+    assert [request.body for request, *_ in node.receiver.got] == [b"second"]

@@ -211,6 +211,21 @@ async def test_a_pause_never_becomes_shorter(store: Store, rows: Rows) -> None:
     assert (await rows.one(schema.carrier_pause)).until == now + 60_000
 
 
+async def test_of_two_pauses_stored_together_the_longer_counts(store: Store, rows: Rows) -> None:
+    """Results of calls that ended at the same moment share a transaction: their order says nothing."""
+    account, _ = await watched(rows, 2)
+    jobs = await jobs_of(store, rows, account)
+    now = rows.clock.now_ms()
+
+    pauses = [Pause(space=SPACE, account=account, target=0, until=now + ms, why="429") for ms in (60_000, 1_000)]
+    results = [
+        Result(job=job, outcome="throttled", state="due", pause=pause) for job, pause in zip(jobs, pauses, strict=True)
+    ]
+    await close(store, rows, *results)
+
+    assert (await rows.one(schema.carrier_pause)).until == now + 60_000
+
+
 async def test_a_throttled_delivery_keeps_its_place(store: Store, rows: Rows) -> None:
     """What was throttled is due as before, so that it goes first when the pause ends; it does not count as a try."""
     account, _ = await watched(rows)

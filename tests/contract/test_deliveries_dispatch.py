@@ -1,6 +1,7 @@
 """The dispatcher over a real store on both engines, with carriers that do what the test says."""
 
 import asyncio
+import threading
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,7 +11,7 @@ from tests.fakes.node import HeardBell, context_of, plain_render
 from tests.rows import SPACE, Rows
 
 from onebell.core.bell import Due
-from onebell.core.dispatch import Dispatcher
+from onebell.core.dispatch import LANES_PER_CLAIM, Dispatcher
 from onebell.core.outcomes import Outcome, Permanent, Split, Temporary, Throttled, Unauthorized
 from onebell.core.verdict import Judge
 from onebell.core.work import LEASE_S
@@ -492,3 +493,36 @@ async def test_what_waits_too_long_goes_back(node: Node) -> None:
     await node.send_all()
     assert node.carrier.received == ["a", "a"]
     assert set((await node.states()).values()) == {"sent"}
+
+
+async def test_accounts_whose_addresses_are_paused_starve_nobody(node: Node) -> None:
+    """However many lanes have waited longest and may not send, the next one has its turn."""
+    waiting = await node.rows.account("last")
+    for number in range(LANES_PER_CLAIM):
+        account = await node.rows.account(f"paused-{number}")
+        await node.queue("a", account=account)
+        pause = {"account_id": account, "target_id": await node.target("a", account), "until": 2**60, "why": "429"}
+        await node.rows.put(schema.carrier_pause, [{"space_id": SPACE, **pause}])
+    node.rows.clock.move(1)
+    node.carriers.by_code["last"] = node.carrier
+    (delivery,) = await node.queue("b", account=waiting)
+
+    await node.send_all()
+
+    assert (await node.states())[delivery] == "sent"
+
+
+async def test_what_is_being_claimed_at_the_stop_is_given_back(node: Node) -> None:
+    """A claim that commits while the drain begins leaves no lease that a restart would have to wait for."""
+    may_write, (delivery,) = threading.Event(), await node.queue("a")
+    blocked = asyncio.create_task(node.rows.db.write(lambda _: may_write.wait(10)))
+    running = asyncio.create_task(node.dispatcher.run())
+    await asyncio.sleep(0.05)  # its claim waits behind that write, where the engine has one writer
+
+    draining = asyncio.create_task(node.dispatcher.drain(0))
+    await asyncio.sleep(0.05)
+    may_write.set()
+    await asyncio.gather(blocked, draining, running)
+
+    row = await node.rows.one(schema.delivery, id=delivery)
+    assert row.state == "sent" or (row.attempts, row.lease_until) == (0, 0)

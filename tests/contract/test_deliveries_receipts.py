@@ -26,7 +26,9 @@ class Node:
         self.rows = rows
         self.bell = HeardBell()
         self.polling, self.calling = PollingCarrier(), CallingCarrier()
-        self.carriers = FakeCarriers(by_code={"poll": self.polling, "call": self.calling, "plain": FakeCarrier()})
+        self.carriers = FakeCarriers(
+            by_code={"poll": self.polling, "broken": PollingCarrier(), "call": self.calling, "plain": FakeCarrier()}
+        )
         context = context_of(store, rows, self.bell)
         self.receipts = Receipts(context, self.carriers)
         self.dispatcher = Dispatcher(context, self.carriers, plain_render)
@@ -108,6 +110,20 @@ async def test_a_provider_that_cannot_be_asked_is_left_alone(node: Node) -> None
     await node.receipts.turn()
 
     assert (await node.rows.one(schema.delivery, id=delivery)).poll_at == 0
+
+
+async def test_an_account_that_cannot_be_opened_stops_no_other_poll(node: Node) -> None:
+    """Its own polls come again; what another provider says is heard in the same turn."""
+    broken = await node.send("broken")
+    delivery = await node.send("poll")
+    node.polling.states[f"ref-{delivery}"] = "delivered"
+    node.rows.clock.move(10)
+    del node.carriers.by_code["broken"]
+
+    await node.receipts.turn()
+
+    assert (await node.rows.one(schema.delivery, id=broken)).poll_at == node.rows.clock.now_ms() + 60_000
+    assert await node.state(delivery) == "delivered"
 
 
 async def test_a_poll_that_fails_is_made_again(node: Node) -> None:

@@ -83,6 +83,22 @@ async def test_what_has_expired_goes(store: Store, rows: Rows) -> None:
     assert [row.lease_until for row in await rows.all(schema.session)] == [now + 1_000]
 
 
+async def test_a_defect_in_one_sort_does_not_keep_the_others(
+    store: Store, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be removed stays, is logged, and everything else goes all the same."""
+    now = rows.clock.now_ms()
+    await rows.put(schema.session, [{"space_id": SPACE, "id": 1, "lease_until": now - 61_000}])
+
+    async def broken(now_ms: int) -> int:
+        raise KeyError(now_ms)
+
+    monkeypatch.setattr(store.keeping, "expired", broken)
+    await node(store, rows)[0].turn()
+
+    assert await rows.all(schema.session) == []
+
+
 async def full_message(rows: Rows, person: int, rev: int, **values: Any) -> int:
     """A message with everything that can hang on it."""
     message = await rows.message(**values)

@@ -178,9 +178,17 @@ class Callbacks:
         packer = self._packers.get(job.dialect)
         if packer is None:
             return CallbackResult(job=job, state="parked", reply="this dialect is off")
-        schedule = packer.callbacks
         try:
             request = self._packing.unpacked(job)
+        except Exception as error:
+            # It will not read better later, and must not hold up what waits behind it for ever.
+            log.exception("callback_unreadable", callback=job.id)
+            return CallbackResult(job=job, state="parked", reply=f"cannot be read: {type(error).__name__}")
+        return await self._ask(job, packer, request)
+
+    async def _ask(self, job: CallbackJob, packer: Packer, request: CallbackRequest) -> CallbackResult:
+        schedule = packer.callbacks
+        try:
             answer = await self._post(job, request, schedule)
         except NotAllowed as error:
             return CallbackResult(job=job, state="parked", reply=str(error))

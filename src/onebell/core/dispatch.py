@@ -58,6 +58,7 @@ class Dispatcher:
         self._calls: set[asyncio.Task[None]] = set()
         self._storing: set[asyncio.Future[None]] = set()
         self._wake = asyncio.Event()
+        self._turning = asyncio.Lock()
         self._is_stopping = False
         context.bell.listen(Due, self._heard)
         context.bell.listen(ConfigChanged, lambda _: self._wake.set())
@@ -71,7 +72,8 @@ class Dispatcher:
         while not self._is_stopping:
             self._wake.clear()
             try:
-                wait_s = await self.turn()
+                async with self._turning:
+                    wait_s = await self.turn()
             except StoreUnavailable as error:
                 log.warning("dispatch_waits_for_store", why=str(error))
                 wait_s = AHEAD_S
@@ -88,12 +90,19 @@ class Dispatcher:
         """
         self._is_stopping = True
         self._wake.set()
-        waiting = [job for lane in self._lanes.values() for job in lane.withdraw(_any)]
+        async with self._turning:  # what is being claimed is given back as well
+            waiting = [job for lane in self._lanes.values() for job in lane.withdraw(_any)]
         if waiting:
-            await self._context.store.deliveries.give_back(waiting)
+            await self._return(waiting)
         if self._calls:
             await asyncio.wait(self._calls, timeout=deadline_s)
         await self.stop()
+
+    async def _return(self, jobs: Sequence[Job]) -> None:
+        try:
+            await self._context.store.deliveries.give_back(jobs)
+        except StoreUnavailable as error:
+            log.warning("jobs_left_to_their_lease", count=len(jobs), why=str(error))
 
     async def stop(self) -> None:
         """Stop at once. What is being stored is still stored."""
@@ -128,13 +137,25 @@ class Dispatcher:
         lanes = await queue.lanes(now)
         await self._give_up(lanes, now)
         claims = await self._claims(lanes, now)
-        if not claims:
-            return self._until_next(lanes, now)
-        jobs, closed = await queue.claim_due(now, self._context.mint.node, claims, self._context.mint)
+        is_more_likely = False
+        # Every lane in every turn: those whose addresses are all paused have waited longest and give nothing.
+        for start in range(0, len(claims), LANES_PER_CLAIM):
+            if not self._is_stopping:
+                is_more_likely |= await self._claim(claims[start : start + LANES_PER_CLAIM])
+        if is_more_likely:
+            return 0
+        rest_s = self._until_next(lanes, now)
+        return min(AHEAD_S, rest_s) if claims else rest_s
+
+    async def _claim(self, claims: Sequence[LaneClaim]) -> bool:
+        """Take in what is due on these lanes; whether there may be more."""
+        context = self._context
+        jobs, closed = await context.store.deliveries.claim_due(
+            context.clock.now_ms(), context.mint.node, claims, context.mint
+        )
         self._announce(closed)
         await self._take_in(jobs)
-        is_more_likely = bool(jobs or closed.finished)
-        return 0 if is_more_likely else min(AHEAD_S, self._until_next(lanes, now))
+        return bool(jobs or closed.finished)
 
     def _until_next(self, lanes: Sequence[DueLane], now: int) -> float:
         poll_s = self._context.settings.poll_s
@@ -175,8 +196,6 @@ class Dispatcher:
             account = await self._context.lookups.carrier_by_id(due.space, due.account)
             limit = wanted * (self._carriers.limits(account.kind).batch if account else 1)
             claims.append(LaneClaim(space=due.space, account=due.account, limit=limit, but=tuple(sorted(lane.in_hand))))
-            if len(claims) == LANES_PER_CLAIM:
-                break
         return claims
 
     async def _take_in(self, jobs: Sequence[Job]) -> None:

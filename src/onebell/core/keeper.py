@@ -69,13 +69,19 @@ class Keeper:
         await self._all("callbacks", lambda: store.keeping.old_callbacks(space, bound))
 
     async def _all(self, what: str, piece: _Piece) -> None:
+        """One sort of what is over. A defect in it must not let all others grow without end."""
         total = 0
-        for _ in range(PIECES):
-            removed = await piece()
-            total += removed
-            if removed == 0 or self._stop.is_set():
-                break
-            await self._rest(REST_S)
+        try:
+            for _ in range(PIECES):
+                removed = await piece()
+                total += removed
+                if removed == 0 or self._stop.is_set():
+                    break
+                await self._rest(REST_S)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("keeper_defect", what=what)
         if total:
             log.info("kept", what=what, removed=total)
 

@@ -69,21 +69,27 @@ class Receipts:
 
     async def _poll(self, jobs: Sequence[PollJob]) -> None:
         account = await self._context.lookups.carrier_by_id(jobs[0].space, jobs[0].account)
-        carrier = None if account is None else await self._carriers.open(account)
-        if account is None or not isinstance(carrier, Polls):
-            await self._context.store.receipts.poll_again([(job, 0) for job in jobs])
-            return
+        said = None if account is None else await self._said(account, jobs)
+        nexts = [(job, 0 if said is None else self._next(job)) for job in jobs]
+        await self._context.store.receipts.poll_again(nexts)
+        if account is not None and said is not None:
+            await self._apply(account, said)
+
+    async def _said(self, account: CarrierAccount, jobs: Sequence[PollJob]) -> Sequence[CarrierReceipt] | None:
+        """What the provider says now; ``None`` when it cannot be asked at all. An account whose fields were broken
+        since, or a provider that fails, is asked again later and stops nobody else's polls."""
         refs = sorted({job.provider_ref for job in jobs})
         try:
+            carrier = await self._carriers.open(account)
+            if not isinstance(carrier, Polls):
+                return None
             async with asyncio.timeout(DEADLINE_S):
-                said = await carrier.poll(refs)
+                return await carrier.poll(refs)
         except StoreUnavailable:
             raise
         except Exception:
             log.exception("poll_failed", carrier=account.code)
-            said = ()
-        await self._context.store.receipts.poll_again([(job, self._next(job)) for job in jobs])
-        await self._apply(account, said)
+            return ()
 
     def _next(self, job: PollJob) -> int:
         now = self._context.clock.now_ms()

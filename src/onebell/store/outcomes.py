@@ -171,7 +171,8 @@ def _bury_targets(connection: sa.Connection, results: Sequence[Result], now_ms: 
 
 
 def _pause(connection: sa.Connection, results: Sequence[Result]) -> None:
-    pauses = {(p.space, p.account, p.target): p for p in (result.pause for result in results) if p is not None}
+    asked = sorted((result.pause for result in results if result.pause is not None), key=lambda pause: pause.until)
+    pauses = {(pause.space, pause.account, pause.target): pause for pause in asked}  # the last to end
     statement = inserter(connection.dialect.name, carrier_pause)
     # A shorter pause that comes later never cuts a longer one.
     statement = statement.on_conflict_do_update(

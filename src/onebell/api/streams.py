@@ -17,7 +17,7 @@ from onebell.api.errors import ApiError, explained, forbidden
 from onebell.api.guard import number_of
 from onebell.api.operations import Call, Caller, Operation, Parameter, Right
 from onebell.core.context import Context
-from onebell.core.presence import Presence, Session
+from onebell.core.presence import LOST, Presence, Session
 from onebell.core.reader import Frame, Reader
 from onebell.core.stream import SLOW, STOPPING, Hub
 from onebell.core.takings import Takings
@@ -113,7 +113,7 @@ class Streams:
         """While a reader is here, his session is a row that any node can end."""
 
         def end(why: str) -> None:
-            self._hub.end(reader, why)
+            self._hub.end(reader, STOPPING if why == LOST else why)
 
         session = self._presence.enter(caller.space, _KIND, mailbox_of(caller), end, sign_in=caller.session)
         try:

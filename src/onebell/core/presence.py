@@ -23,6 +23,8 @@ SOCKETS = ("inbox", "msync", "pushgo")
 """Kinds of sessions that are open connections: whoever has one is online."""
 REMOVED = "removed"
 """Why the sockets of somebody end who is gone."""
+LOST = "lost"
+"""Why a socket ends whose row was swept away: its client comes back, and is seen again."""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +47,10 @@ class Rows(Protocol):
 
     async def open_all(self, new: list[Session]) -> None: ...
     async def close(self, space: int, ids: list[int]) -> None: ...
-    async def renew(self, space: int, ids: list[int], lease_until: int) -> list[Session]: ...
+    async def renew(self, space: int, ids: list[int], lease_until: int) -> list[Session]:
+        """Lengthen leases; all of these that have a row, those with ``kicked`` as they were."""
+        ...
+
     async def kick(self, space: int, ids: Sequence[int], why: str) -> None: ...
     async def of_mailbox(self, space: int, mailbox: int, now: int) -> list[Session]: ...
 
@@ -67,6 +72,7 @@ class Presence:
         self._clock = clock
         self._mint = mint
         self._open: dict[int, tuple[Session, Callable[[str], None]]] = {}
+        self._unwritten: set[int] = set()  # open, and no row yet
         self._new: list[Session] = []
         self._gone: list[Session] = []
         self._due = asyncio.Event()
@@ -84,6 +90,7 @@ class Presence:
         if device:
             session = msgspec.structs.replace(session, device=device)
         self._open[session.id] = (session, end)
+        self._unwritten.add(session.id)
         self._new.append(session)
         self._due.set()
         return session
@@ -117,6 +124,7 @@ class Presence:
             return
         if session in self._new:
             self._new.remove(session)
+            self._unwritten.discard(session.id)
         else:
             self._gone.append(session)
             self._due.set()
@@ -164,6 +172,7 @@ class Presence:
         try:
             if new:
                 await self._rows.open_all(new)
+                self._unwritten.difference_update(session.id for session in new)
                 new = []
             for space in {session.space for session in gone}:
                 await self._rows.close(space, [session.id for session in gone if session.space == space])
@@ -185,12 +194,22 @@ class Presence:
     async def _renew(self) -> None:
         by_space: dict[int, list[int]] = {}
         for session, _ in self._open.values():
-            by_space.setdefault(session.space, []).append(session.id)
+            if session.id not in self._unwritten:
+                by_space.setdefault(session.space, []).append(session.id)
         for space, ids in by_space.items():
             for start in range(0, len(ids), 500):
-                until = self._clock.now_ms() + LEASE_S * 1000
-                for kicked in await self._rows.renew(space, ids[start : start + 500], until):
-                    self._end(kicked.id, kicked.kicked)
+                await self._renew_some(space, ids[start : start + 500])
+
+    async def _renew_some(self, space: int, ids: list[int]) -> None:
+        until = self._clock.now_ms() + LEASE_S * 1000
+        found = await self._rows.renew(space, ids, until)
+        for one in found:
+            if one.kicked:
+                self._end(one.id, one.kicked)
+        # After a store that was away, or a clock that jumped, the keeper of a node may have taken rows for left ones.
+        # Such a socket is nobody's for the others, and what a kick said of it is gone with the row.
+        for session in set(ids).difference(one.id for one in found):
+            self._end(session, LOST)
 
     def _on_kick(self, note: Kick) -> None:
         # Its row says why: the renewal reads it.

@@ -127,10 +127,10 @@ def close_of(conn: Connection, space: int, kind: str, mailbox: int) -> int:
 
 
 def renew(conn: Connection, space: int, ids: Sequence[int], lease_until: int) -> list[Session]:
-    """Lengthen leases; those of them that somebody wants gone."""
+    """Lengthen leases; all of these that there are, those that somebody wants gone as they were."""
     mine = sa.and_(session.c.space_id == space, session.c.id.in_(ids))
     conn.execute(sa.update(session).where(mine, session.c.kicked == "").values(lease_until=lease_until))
-    return [_session(row) for row in conn.execute(sa.select(*_COLUMNS).where(mine, session.c.kicked != ""))]
+    return [_session(row) for row in conn.execute(sa.select(*_COLUMNS).where(mine))]
 
 
 def of_mailbox(conn: Connection, space: int, mailbox: int, now: int) -> list[Session]:

@@ -9,6 +9,7 @@ import structlog
 from starlette.types import Receive
 
 from onebell.core.conversations import REPLACED
+from onebell.core.presence import LOST
 from onebell.dialects.easemob import happenings, status
 from onebell.dialects.easemob.app import KICKED_PASSWORD, KICKED_REMOVED
 from onebell.dialects.easemob.msync import codec, refusals
@@ -192,6 +193,9 @@ class Socket:
         """Somebody wants it gone; the SDK stays unless the socket is closed behind that word."""
         device = self.device
         if device is None:
+            return
+        if why == LOST:  # nobody wants it gone
+            self._end(GOING_AWAY)
             return
         self._is_put_out = True
         seated, context = device.seated, self._service.context

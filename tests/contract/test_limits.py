@@ -80,6 +80,15 @@ async def test_the_window_slides(limits: SharedLimits, clock: StillClock):
     assert not await limits.take(1, "k", 2, 60)
 
 
+async def test_a_clock_that_is_set_back_frees_the_window(limits: SharedLimits, clock: StillClock):
+    """What stands in another hour is no reason to refuse until that comes again (RELIABILITY R12)."""
+    assert [await limits.take(1, "bot", 2, 60) for _ in range(3)] == [True, True, False]
+    await limits.flush()
+    clock.ms -= 3_600_000
+
+    assert [await limits.take(1, "bot", 2, 60) for _ in range(3)] == [True, True, False]
+
+
 async def test_counts_survive_a_restart(database: Database, limits: SharedLimits, clock: StillClock):
     """What was flushed is known to the next process at its first take."""
     for _ in range(3):

@@ -106,9 +106,10 @@ class _Window:
 
 
 def _since(first: int, counts: Mapping[int, int]) -> int:
+    """What a window holds; not what stands a whole window ahead of it, from before the clock was set back."""
     total = 0
     for bucket, count in counts.items():
-        if bucket >= first:
+        if first <= bucket <= first + 2 * BUCKETS:
             total += count
     return total
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from tests.engines import Cluster
@@ -157,6 +158,29 @@ async def test_a_restarted_server_is_found_again(cluster: Cluster) -> None:
     await until_available(lambda: database.write(put("after")))
     found = await until_available(lambda: database.read(keys))
     assert found == ["after", "before"]
+    await database.close()
+
+
+@pytest.mark.postgres
+async def test_a_transaction_that_the_server_ended_is_unavailability(cluster: Cluster) -> None:
+    """A node that was frozen in the middle of one finds it gone: nothing is stored, the next write works (R19)."""
+    url = cluster.database()
+    database = await open_database(Settings(database_url=url), SystemClock())
+
+    def frozen(connection: sa.Connection) -> None:
+        put("lost")(connection)
+        pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
+        connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 1"))
+        with psycopg.connect(url, autocommit=True) as watch:
+            while watch.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchone():
+                pass
+        put("lost too")(connection)
+
+    with pytest.raises(StoreUnavailable):
+        await database.write(frozen)
+
+    await database.write(put("after"))
+    assert await database.read(keys) == ["after"]
     await database.close()
 
 

@@ -78,7 +78,11 @@ class PostgresDriver:
         cause = getattr(error, "orig", error)
         return isinstance(
             cause,
-            psycopg.OperationalError | psycopg.InterfaceError | psycopg.errors.ReadOnlySqlTransaction,
+            psycopg.OperationalError
+            | psycopg.InterfaceError
+            | psycopg.errors.ReadOnlySqlTransaction
+            # What a node hears that was frozen in the middle of a transaction; psycopg takes it for a defect.
+            | psycopg.errors.IdleInTransactionSessionTimeout,
         )
 
 

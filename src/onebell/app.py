@@ -3,10 +3,9 @@
 import asyncio
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Protocol
 
 import structlog
 
@@ -38,6 +37,7 @@ from onebell.core.keeper import Keeper
 from onebell.core.plans import Plans
 from onebell.core.recall import TAKE_BACK, TakeBack
 from onebell.core.receipts import Receipts
+from onebell.core.standing import Standing, kept
 from onebell.dialects.base import Dialect
 from onebell.dialects.easemob import app as easemob_app
 from onebell.dialects.easemob import directory as easemob
@@ -69,7 +69,7 @@ from onebell.store.engine import open_database
 from onebell.store.files import open_files
 from onebell.store.limits import SharedLimits
 from onebell.store.lookups import CachedLookups
-from onebell.store.nodes import take_number
+from onebell.store.nodes import NodeLost, take_number
 from onebell.store.routing import Addressed
 from onebell.store.writer import BatchWriter
 from onebell.vault import ServerVault, server_keys
@@ -84,12 +84,8 @@ SECTIONS: directory.Sections = {
     "easemob": (easemob.Section, easemob.wanted),
 }
 """The directory file's tables of the dialects that are built."""
-
-
-class Task(Protocol):
-    """Work beside the listener; cancelled at the end."""
-
-    async def run(self) -> None: ...
+DRAIN_SHARE = 0.8
+"""Of a graceful stop's time, for calls under way; the rest is for requests, the store and the listener to close."""
 
 
 class Application:
@@ -99,8 +95,10 @@ class Application:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[object, asyncio.Task[None]] = {}
         self._stopped = False
+        self.lost: NodeLost | None = None
+        """Why this node must end: another one writes under its number."""
 
     async def __aenter__(self) -> "Application":
         settings, clock, stack = self._settings, self._clock, self._stack
@@ -184,9 +182,12 @@ class Application:
         self._plans = Plans(context, {TAKE_BACK: TakeBack(context, self.carriers)})
         self._keeper = Keeper(context)
 
-    def start(self) -> None:
-        """Begin to dispatch, stream, keep; the listener may accept from now on."""
-        parts: Sequence[Task] = (
+    def start(self, on_lost: Callable[[], None] = lambda: None) -> None:
+        """Begin to dispatch, stream, keep; the listener may accept from now on.
+
+        ``on_lost`` is called when this node must end (:attr:`lost`).
+        """
+        parts: Sequence[Standing] = (
             self._lookups,
             self._limits,
             self._dispatcher,
@@ -198,10 +199,17 @@ class Application:
             self.native,
             self._msync,
         )
-        self._tasks = [asyncio.create_task(part.run(), name=type(part).__name__) for part in parts]
-        self._tasks.append(asyncio.create_task(self._node.keep(), name="node"))
-        for task in self._tasks:
-            task.add_done_callback(_report)
+        self._tasks = {part: asyncio.create_task(kept(part), name=type(part).__name__) for part in parts}
+        self._tasks[self._node] = asyncio.create_task(self._hold_number(on_lost), name="node")
+
+    async def _hold_number(self, on_lost: Callable[[], None]) -> None:
+        try:
+            await self._node.keep()
+        except NodeLost as error:
+            # Two nodes that mint under one number make the same ids: what this one still accepted could be refused.
+            log.exception("node_lost", node=self._node.no)
+            self.lost = error
+            on_lost()
 
     async def setup_link(self, base: str) -> str | None:
         """The one-time set-up link; None once it was used."""
@@ -212,17 +220,20 @@ class Application:
         if self._stopped or not self._tasks:
             return
         self._stopped = True
-        self._expander.stop()
-        drain_s = self._settings.drain_s
-        await asyncio.gather(self._dispatcher.drain(drain_s), self._callbacks.stop(drain_s))
-        for task in self._tasks:
+        ending = (self._expander, self._plans, self._receipts, self._keeper)
+        for part in ending:
+            part.stop()
+        drain_s = self._settings.drain_s * DRAIN_SHARE
+        await asyncio.gather(
+            self._dispatcher.drain(drain_s),
+            self._callbacks.stop(drain_s),
+            # They end after a page or a piece, and give back what they hold: cut off, it would wait for its lease.
+            asyncio.wait([self._tasks[part] for part in ending], timeout=drain_s),
+        )
+        tasks = self._tasks.values()
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("task_ended", task=task.get_name(), exc_info=error)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _kinds() -> list[KindWords]:

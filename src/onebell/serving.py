@@ -46,7 +46,11 @@ async def migrate(settings: Settings) -> str:
 
 
 async def serve(settings: Settings, *, demo_space: bool) -> None:
-    """Run a node until SIGTERM or SIGINT; print one line when it accepts."""
+    """Run a node until SIGTERM or SIGINT; print one line when it accepts.
+
+    Raises:
+        NodeLost: another node has taken this one's number; it was stopped as by a signal.
+    """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     async with Application(settings) as application:
         if demo_space:
@@ -63,7 +67,7 @@ async def serve(settings: Settings, *, demo_space: bool) -> None:
             await _greet(application, url, demo_space=demo_space)
 
         server = HttpServer(application.router, settings, application.stop, ready)
-        application.start()
+        application.start(server.end)
         # What start-up made lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -72,6 +76,8 @@ async def serve(settings: Settings, *, demo_space: bool) -> None:
             task.cancel()
         await asyncio.gather(*following, return_exceptions=True)
         await control.close()
+        if application.lost is not None:
+            raise application.lost
 
 
 class _OwnAddresses:

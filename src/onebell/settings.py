@@ -29,7 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_level: str = "info"  # debug | info | warning | error
     workers: int = 64  # deliveries in flight on this node at once
     poll_s: float = 5.0  # how often due work is looked for when no bell rings, seconds
-    drain_s: float = 15.0  # how long a graceful stop waits for work in flight, seconds
+    drain_s: float = 15.0  # how long a graceful stop may take, work in flight included, seconds
     retention_days: int = 90  # messages older than this are removed; 0 = never
     push_base: str = "https://open.work.weixin.qq.com/devtool/query?e="  # "more info" link of WeCom errors
     s3_bucket: str = ""  # files go to this bucket of an S3-compatible service; empty = on disk, or in PostgreSQL

@@ -71,6 +71,33 @@ async def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
         assert await inbox_texts(server.url) == ["load-1"]
 
 
+async def test_neither_a_carrier_nor_a_client_that_hangs_lengthens_the_end(tmp_path: Path) -> None:
+    """Both use up what there is of the time, not each its own: the call is made again, the half request is nobody's."""
+    short = ServerProcess(tmp_path / "data", {"ONEBELL_DRAIN_S": "3"}, options=())
+    async with http_service(hang()) as service, short as server:
+        from onebell.control import Call, call  # noqa: PLC0415
+
+        await call(server.data, Call(command="apply", arguments={"text": DIRECTORY % service.base}))
+        host, port = server.url.removeprefix("http://").split(":")
+        _, half = await asyncio.open_connection(host, int(port))
+        half.write(b"POST /send HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        async with aiohttp.ClientSession() as session:
+            body = {"token": "0123456789abcdef0123456789abcdef", "title": "load-1", "content": "held"}
+            async with session.post(f"{server.url}/send", json=body) as answer:
+                assert (await answer.json(content_type=None))["code"] == 200
+        async with asyncio.timeout(10):
+            while not service.received:
+                await asyncio.sleep(0.02)
+
+        began = asyncio.get_running_loop().time()
+        status = await server.stop()
+        took = asyncio.get_running_loop().time() - began
+
+        half.close()
+        assert status == 0
+        assert took < 5.5
+
+
 DIRECTORY = """
 [space]
 name = "main"

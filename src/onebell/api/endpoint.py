@@ -27,6 +27,7 @@ from onebell.core.carriage import Carriers
 from onebell.core.context import Context
 from onebell.core.presence import Presence
 from onebell.core.replies import Replies
+from onebell.core.standing import kept
 from onebell.core.stream import Hub
 from onebell.core.takings import Takings
 from onebell.http.exchange import Answer, Request
@@ -96,7 +97,7 @@ class NativeApi:
         try:
             async with asyncio.TaskGroup() as tasks:
                 for part in (self.hub, self.presence, self._takings):
-                    tasks.create_task(part.run())
+                    tasks.create_task(kept(part))
         finally:
             await asyncio.shield(self._takings.write())
 

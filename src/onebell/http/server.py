@@ -1,5 +1,6 @@
 """uvicorn as onebell runs it: one process, our protocol, our way to stop."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -53,9 +54,9 @@ class HttpServer(uvicorn.Server):
                 proxy_headers=bool(settings.trusted_proxies),
                 forwarded_allow_ips=list(settings.trusted_proxies),
                 timeout_keep_alive=_KEEP_ALIVE_S,
-                timeout_graceful_shutdown=int(settings.drain_s),
             )
         )
+        self._drain_s = settings.drain_s
         self._stopping = stopping
         self._ready = ready
 
@@ -70,6 +71,10 @@ class HttpServer(uvicorn.Server):
         """The port that was really taken."""
         return int(self.servers[0].sockets[0].getsockname()[1])
 
+    def end(self) -> None:
+        """Stop as the first signal does."""
+        self.should_exit = True
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
@@ -82,7 +87,11 @@ class HttpServer(uvicorn.Server):
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_IN_KERNEL)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._drain_s
         await self._stopping()
+        # What is left of the time, and not as much again: one who never finishes his request must not lengthen it.
+        self.config.timeout_graceful_shutdown = max(1, int(ends - loop.time()) - 1)
         await super().shutdown(sockets)
 
     @contextmanager

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 import structlog
 
 from onebell.clock import Clock
-from onebell.errors import OnebellError, StoreUnavailable
+from onebell.errors import OnebellError
 from onebell.ids import NODES
 from onebell.store.engine import Database
 from onebell.store.hot import insert_into
@@ -61,8 +61,11 @@ class NodeNumber:
             await asyncio.sleep(RENEW_S)
             try:
                 await self.renew()
-            except StoreUnavailable as error:
-                log.warning("node_not_renewed", node=self.no, why=str(error).splitlines()[0])
+            except NodeLost:
+                raise
+            except Exception as error:
+                # Whatever it is: an unrenewed number is somebody else's soon, and there is time to try again.
+                log.warning("node_not_renewed", node=self.no, why=repr(error))
 
     async def _set_lease(self, until: int) -> bool:
         statement = sa.update(node).where(node.c.no == self.no, node.c.name == self._holder).values(lease_until=until)

@@ -354,3 +354,19 @@ async def test_the_bell_and_the_poll_start_it(store: Store, rows: Rows) -> None:
             await asyncio.sleep(0.01)
     runner.stop()
     await running
+
+
+async def test_an_audience_that_cannot_be_expanded_holds_up_no_other(store: Store, rows: Rows) -> None:
+    """A defect costs its own message time; the task lives on and takes the next one."""
+    ids = await people(rows, 3)
+    poisoned = await broadcast(rows, Spread(audience=PeopleQuery(feed=2**63)))  # no column holds such an id
+    message = await broadcast(rows, everyone())
+    working = expander(store, rows)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(working.run())
+        while not await entries(rows, message):
+            await asyncio.sleep(0.01)
+        working.stop()
+
+    assert sorted(await entries(rows, message)) == ids
+    assert await entries(rows, poisoned) == {}

@@ -50,6 +50,10 @@ class Expander:
             except StoreUnavailable as error:
                 log.warning("expansion_waits_for_store", why=str(error))
                 wait_s = 1.0
+            except Exception:
+                # One audience that cannot be expanded waits for the end of its lease; the others go on.
+                log.exception("expansion_defect")
+                wait_s = 1.0
             try:
                 async with asyncio.timeout(wait_s):
                     await self._wake.wait()

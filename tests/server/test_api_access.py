@@ -115,6 +115,34 @@ async def test_a_persons_read_token_opens_his_inbox(native: Native) -> None:
     assert [item["title"] for item in page["items"]] == ["for rita"]
 
 
+@pytest.mark.parametrize("written", ["9" * 19, "9" * 30, "-1", "x", "%00", "%ff", "1%00", "٣"])
+async def test_what_can_be_no_id_is_answered_on_every_route(native: Native, written: str) -> None:
+    """Numbers beyond 64 bits, NUL and words where an id stands are the caller's mistake, never a 500."""
+    owner = await native.sign_in("alice")
+    found = {}
+    for operation in native.api.operations:
+        if operation.names and operation.path not in NOT_WALKED:
+            path = operation.pattern.replace("{}", written)
+            body = {"text": "x"} if operation.path.endswith("/messages") else None
+            found[f"{operation.method} {operation.path}"] = (await native.call(operation.method, path, owner, body))[0]
+
+    assert set(found.values()) <= {404, 422}, found
+    for query in (f"inbox?feed={written}", f"messages?dialect=%00&before={written}", f"inbox?q=%00&before={written}"):
+        assert (await native.call("GET", f"/api/v1/{query}", owner))[0] == 422, query
+
+
+@pytest.mark.parametrize("up_to", [-1, 2**62, 2**63, 10**30])
+async def test_what_can_be_no_place_moves_no_marker(native: Native, up_to: int) -> None:
+    """A place beyond 64 bits is refused with its field."""
+    rita = await native.sign_in("rita")
+    await native.send("rita")
+
+    status, body = await native.call("POST", "/api/v1/inbox/read", rita, {"up_to": up_to})
+
+    assert (status, body["error"]["code"]) == (422, "invalid")
+    assert (await native.call("GET", "/api/v1/inbox", rita))[1]["items"][0]["read_at"] is None
+
+
 async def test_another_persons_objects_are_not_there(native: Native) -> None:
     """What belongs to somebody else is answered as what does not exist, in every way to reach it."""
     message = await native.send("rita")
@@ -132,6 +160,15 @@ async def test_another_persons_objects_are_not_there(native: Native) -> None:
         assert (status, body["error"]["code"]) == (404, "not_found"), path
     rita = await native.sign_in("rita")
     assert (await native.call("GET", "/api/v1/inbox/1", rita))[1]["items"][0]["read_at"] is None
+
+
+@pytest.mark.parametrize("name", ["", "n" * 101, "a\0", "a\nb"])
+async def test_a_token_has_a_printable_name(native: Native, name: str) -> None:
+    """What PostgreSQL's text or a list cannot show is refused."""
+    owner = await native.sign_in("alice")
+    status, body = await native.call("POST", "/api/v1/tokens", owner, {"name": name, "scope": "send"})
+
+    assert (status, body["error"]["field"]) == (422, "name")
 
 
 async def test_a_revoked_token_is_refused(native: Native) -> None:

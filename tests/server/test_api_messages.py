@@ -83,6 +83,8 @@ async def test_a_person_writes_as_himself(native: Native) -> None:
         ({"to": "rita", "title": "t", "carriers": ["nothing"]}, "carriers"),
         ({"feeds": ["1"], "title": "t"}, "feeds"),
         ({"feeds": ["x"], "title": "t"}, "feeds"),
+        ({"feeds": ["9" * 30], "title": "t"}, "feeds"),
+        ({"tags": ["staff", "a\0"], "title": "t"}, "tags"),
         ({"to": "rita", "title": "t", "actions": [{"url": "https://a.test"}]}, "actions[0]"),
         ({"to": "rita", "title": "t", "colour": "red"}, None),
     ],

@@ -19,6 +19,8 @@ log = structlog.get_logger()
 
 _NO_STORE = {b"cache-control": b"no-store", b"x-content-type-options": b"nosniff"}
 _FIELD = re.compile(r" - at `\$\.?([^`]*)`$")
+_LAST_ID = (1 << 63) - 1
+"""Ids and places are of 64 bits in every store."""
 
 
 class Guard:
@@ -51,6 +53,7 @@ class Guard:
         values: tuple[str, ...],
     ) -> Answer | StreamAnswer:
         caller = await self.admit(operation, request)
+        _refuse_nul(request, values)
         body = _decoded(decoder, request.body) if decoder is not None else None
         path = tuple(unquote(value) for value in values)
         result = await operation.do(Call(request=request, caller=caller, path=path, body=body))
@@ -72,6 +75,14 @@ class Guard:
         if not caller.rights & operation.rights:
             raise forbidden(f"{caller.role or 'this credential'} may not do this")
         return caller
+
+
+def _refuse_nul(request: Request, values: tuple[str, ...]) -> None:
+    # PostgreSQL's text refuses NUL, so nothing can be called by it.
+    if any("%00" in value for value in values):
+        raise ApiError("not_found", "nothing has such a name")
+    if b"%00" in request.query:
+        raise ApiError("invalid", "a query parameter holds a NUL")
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
@@ -105,6 +116,15 @@ def number_in(text: str, field: str) -> int:
     Raises:
         ApiError: there is no such thing.
     """
-    if not text.isascii() or not text.isdigit() or len(text) > 19:
+    number = id_of(text)
+    if number is None:
         raise ApiError("not_found", f"there is no such {field}")
-    return int(text)
+    return number
+
+
+def id_of(text: str) -> int | None:
+    """The number that an id or a place is written as; None when it is none."""
+    if not text.isascii() or not text.isdigit() or len(text) > 19:
+        return None
+    number = int(text)
+    return number if number <= _LAST_ID else None

@@ -6,7 +6,7 @@ import msgspec
 
 from onebell.api.callers import mailbox_of
 from onebell.api.errors import invalid
-from onebell.api.guard import number_in, number_of
+from onebell.api.guard import id_of, number_in, number_of
 from onebell.api.items import ItemEncoder
 from onebell.api.operations import Call, Caller, Operation, Parameter, Right
 from onebell.api.shapes import InboxPage
@@ -121,14 +121,14 @@ class InboxApi:
 
     def _wanted(self, call: Call) -> Wanted:
         request = call.request
-        feed = request.query_value("feed") or "0"
-        if not feed.isascii() or not feed.isdigit() or len(feed) > 19:
+        feed = id_of(request.query_value("feed") or "0")
+        if feed is None:
             raise invalid("feed", "feed is the id of a feed, as items show it")
         return Wanted(
             space=call.who.space,
             mailbox=mailbox_of(call.who),
             limit=number_of(request, "limit", LIMIT, least=1, most=PAGE),
-            feed=int(feed),
+            feed=feed,
             text=(request.query_value("q") or "")[:200],
         )
 
@@ -199,7 +199,7 @@ class InboxApi:
     async def read_up_to(self, call: Call) -> Moved:
         """Move the read marker."""
         body: ReadUpTo = call.body
-        if body.up_to < 0:
+        if not 0 <= body.up_to <= END:
             raise invalid("up_to", "up_to is the seq of an entry")
         await self._talks.tell_read(call.who, (0, body.up_to))
         change = self._change(call.who)

@@ -6,6 +6,7 @@ import msgspec
 
 from onebell.api.callers import DIALECT
 from onebell.api.errors import ApiError, invalid
+from onebell.api.guard import id_of
 from onebell.api.idempotency import ONCE, key_of
 from onebell.api.operations import Call, Caller, Operation, Right
 from onebell.core.context import Context
@@ -131,7 +132,8 @@ class MessagesApi:
             feeds = await self._context.lookups.directs(space, DIALECT, sender.party, ids)
             audience += [People(feed=feeds[who], ids=(who,)) for who in ids]
         for text in body.feeds:
-            feed = await self._context.lookups.feed(space, int(text)) if text.isascii() and text.isdigit() else None
+            number = id_of(text)
+            feed = None if number is None else await self._context.lookups.feed(space, number)
             if feed is None:
                 raise invalid("feeds", f"there is no feed {text}")
             audience.append(Members(feed=feed.id))
@@ -194,6 +196,8 @@ def _check(body: NewMessage) -> None:
     for name in ("feeds", "tags", "images", "actions", "carriers"):
         if len(getattr(body, name)) > LISTED:
             raise invalid(name, f"at most {LISTED} {name}")
+    if any("\0" in tag for tag in body.tags):  # PostgreSQL's text refuses NUL
+        raise invalid("tags", "a tag holds no NUL")
     for name, urls in (("url", [body.url]), ("icon", [body.icon]), ("images", body.images)):
         if any(url and not url.lower().startswith(("http://", "https://")) for url in urls):
             raise invalid(name, f"{name} begins with http:// or https://")

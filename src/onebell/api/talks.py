@@ -7,7 +7,7 @@ import msgspec
 
 from onebell.api.callers import mailbox_of
 from onebell.api.errors import ApiError, forbidden, invalid
-from onebell.api.guard import number_in
+from onebell.api.guard import id_of, number_in
 from onebell.api.idempotency import KEEP_S, ONCE, key_of
 from onebell.api.operations import Call, Caller, Operation, Right
 from onebell.core import seen
@@ -179,8 +179,8 @@ class TalksApi:
 
         Within a day a guard says whether it was sent before, so that a repeat gets the first answer.
         """
-        number = int(which) if which.isascii() and which.isdigit() and len(which) < 20 else 0
-        file = await self._context.files.find(line.space, number) if number < 2**63 else None
+        number = id_of(which)
+        file = None if number is None else await self._context.files.find(line.space, number)
         now = self._context.clock.now_ms()
         if file is None or file.owner != line.me or now - file.created_at > KEEP_S * 1000:
             raise invalid("file", "there is no such file of yours; upload it again")

@@ -22,8 +22,8 @@ async def create_token(context: Context, space: int, name: str, scope: str, pers
     """
     if scope not in SCOPES:
         raise ApiError("invalid", f"a scope is one of {', '.join(SCOPES)}", "scope")
-    if not 0 < len(name) <= 100:
-        raise ApiError("invalid", "a token has a name of 1 to 100 characters", "name")
+    if not 0 < len(name) <= 100 or not name.isprintable():
+        raise ApiError("invalid", "a token has a name of 1 to 100 printable characters", "name")
     value = f"ob_{secrets.token_urlsafe(32)}"
     await context.store.credentials.issue(
         space, DIALECT, TOKEN, value, name=name, owner=person, settings={"scope": scope}

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import pytest
 from onebell.errors import StoreUnavailable
 from onebell.http.areas import TABLE
 from onebell.http.exchange import Answer, Request, StreamAnswer, text_answer
-from onebell.http.protocol import PLAIN_BYTES, LenientProtocol
+from onebell.http.protocol import HEAD_BYTES, PLAIN_BYTES, LenientProtocol
 from onebell.http.router import Handler, Router
 from onebell.http.server import HttpServer
 from onebell.settings import Settings
@@ -337,6 +337,47 @@ async def test_an_idle_connection_is_closed_after_a_while(listener: Listener) ->
         listener.connection().timeout_keep_alive = 0
         await client.say(get(ECHO))
         await client.answer()
+        assert await client.rest() == b""
+
+
+async def test_a_head_without_end_is_refused(listener: Listener) -> None:
+    """Whether one header or many, in the head or behind a body: no more than 256 KiB of it is ever held (S2)."""
+    many, one = b"X: " + b"y" * 1000 + b"\r\n", b"y" * 1000
+    chunked = b"POST /api/v1/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    for start, piece in (
+        (b"GET / HTTP/1.1\r\n", many),
+        (b"GET /", one),
+        (b"GET / HTTP/1.1\r\nX: ", one),
+        (chunked, many),
+    ):
+        async with listener.client() as client:
+            await client.say(start)
+            with suppress(ConnectionError):
+                for _ in range(3 * HEAD_BYTES // len(piece)):
+                    await client.say(piece)
+            with suppress(ConnectionError):
+                said = await client.rest()
+                assert said == b"" or said.startswith(b"HTTP/1.1 431 ")
+    while listener.server.server_state.connections:
+        await asyncio.sleep(0)
+
+
+async def test_a_long_request_line_is_read_whole(listener: Listener) -> None:
+    """A whole message in the query, as PushPlus' GET has it, is no attack."""
+    async with listener.client() as client:
+        await client.say(get(f"{ECHO}?content={'%E6%96%87' * 7_000}"))
+        assert (await client.answer())[0] == 200
+
+
+async def test_who_never_completes_his_request_is_closed(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither silence after the connection, nor half a head, nor half a body keeps a connection for ever."""
+    monkeypatch.setattr("onebell.http.protocol.COMPLETE_S", 0.05)
+    for half in (b"GET / HT", get(ECHO)[:-2], post(ECHO, b"one")[:-1]):
+        async with listener.client() as client:
+            await client.say(half)
+            assert await client.rest() == b""
+    monkeypatch.setattr(listener.server.config, "timeout_keep_alive", 0)
+    async with listener.client() as client:
         assert await client.rest() == b""
 
 

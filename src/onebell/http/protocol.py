@@ -25,6 +25,11 @@ log = structlog.get_logger()
 
 PLAIN_BYTES = 64 * 1024
 """Bodies up to this are collected before anybody looks at them; every area reads at least as much anyway."""
+HEAD_BYTES = 256 * 1024
+"""Request line, headers, trailers and chunk sizes of one request: the parser holds them all (RELIABILITY S2). Its own
+limit for the request line, where PushPlus takes whole messages, is 64 KiB."""
+COMPLETE_S = 60.0
+"""How long a head, or a body that is collected here, may take from its first byte on."""
 
 _ABSOLUTE_FORM = re.compile(rb"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 _ALL_BUT_HIGH = bytes(range(0x80)).decode("ascii")
@@ -55,6 +60,20 @@ class LenientProtocol(HttpToolsProtocol):
     _in_request_line = True
     _plain: "PlainCycle | None" = None
     """The plain request that is being received."""
+    _in_head = False
+    _framing = 0
+    """Bytes of this request that were no body."""
+    _patience: asyncio.TimerHandle | None = None
+    """Runs while a request stands half received, and nobody but us waits for the rest."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # uvicorn begins to count with the first answer; who never asks would stay for ever.
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._received()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._in_request_line:
@@ -63,9 +82,31 @@ class LenientProtocol(HttpToolsProtocol):
             self._in_request_line = end < 0
             if not line_bytes.isascii():
                 data = encode_high_bytes(line_bytes) + data[len(line_bytes) :]
+        self._framing += len(data)
         super().data_received(data)
+        if self._framing > HEAD_BYTES:
+            self._refuse()
+        elif self._patience is None and (self._in_head or self._plain is not None):
+            self._patience = self.loop.call_later(COMPLETE_S, self.timeout_keep_alive_handler)
+
+    def _received(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _refuse(self) -> None:
+        """No area's own words: where it was to go may not be known yet."""
+        if self._in_head and not self.transport.is_closing():
+            self.transport.write(b"%bconnection: close\r\ncontent-length: 0\r\n\r\n" % STATUS_LINE[431])
+        self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._received()
         if self.url[:1] != b"/" or self.url[:2] == b"//":
             self.url = origin_form(self.url)
         if self._is_plain():
@@ -94,6 +135,7 @@ class LenientProtocol(HttpToolsProtocol):
         self._plain = self.cycle = PlainCycle(self, cast(Scope, scope), self.cycle, keep_alive=keep_alive)
 
     def on_body(self, body: bytes) -> None:
+        self._framing -= len(body)
         if self._plain is None:
             super().on_body(body)
         else:
@@ -101,6 +143,8 @@ class LenientProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_request_line = True
+        self._framing = 0
+        self._received()
         plain = self._plain
         if plain is None:
             super().on_message_complete()

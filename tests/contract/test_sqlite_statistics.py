@@ -39,6 +39,11 @@ QUERIES = {
     ),
     "feeds of a party": ("SELECT * FROM member WHERE space_id=? AND party_id=?", "member_of"),
     "timers of a message": ("SELECT * FROM plan WHERE space_id=? AND message_id=?", "plan_of_message"),
+    "files of a message": ("UPDATE file SET message_id=0 WHERE space_id=? AND message_id IN (?,?)", "file_of_message"),
+    "files that are over": (
+        "SELECT id FROM file WHERE message_id=0 AND expires_at>0 AND expires_at<? ORDER BY expires_at LIMIT 9",
+        "file_over",
+    ),
     "expired keys": ("SELECT * FROM idempotency WHERE expires_at<? ORDER BY expires_at", "idempotency_by_expiry"),
 }
 

@@ -1,6 +1,6 @@
 """What the keeper takes away, in pieces small enough that no sender waits for it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from onebell.ids import IdMint
 from onebell.store import easemob_names, easemob_tokens
 from onebell.store.changes import Changes
 from onebell.store.engine import Database
-from onebell.store.queueing import execute_many, keys_in
+from onebell.store.queueing import ZERO, execute_many, keys_in
 from onebell.store.schema import (
     attempt,
     callback,
@@ -35,6 +35,7 @@ from onebell.store.schema import (
 PIECE = 500
 """Rows that one transaction takes away."""
 
+_LONG_AGO = 1
 _PASSING: sa.ColumnElement[str] = sa.literal_column("'while_online'")
 _OF_MESSAGE = (event, expansion, interaction, plan, public_id)
 _OF_DELIVERY = (attempt, receipt, recipient)
@@ -55,7 +56,10 @@ class Keeping:
 
     async def expired(self, now_ms: int) -> int:
         """Idempotency keys, guards, counts and pauses whose time is over."""
-        return await self._db.write(lambda connection: _expired(connection, now_ms))
+        over = await self._db.read(lambda connection: _over(connection, now_ms))
+        if not any(over.values()):
+            return 0  # nearly always: then nobody writes
+        return await self._db.write(lambda connection: _remove_over(connection, over, now_ms))
 
     async def passing(self, older_than_ms: int) -> int:
         """Messages that were only for who was online."""
@@ -87,20 +91,43 @@ class Keeping:
         return await self._db.read(lambda connection: _expired_files(connection, now_ms))
 
 
-def _expired(connection: sa.Connection, now_ms: int) -> int:
-    ends = [idempotency.c.expires_at, guard.c.expires_at, counter.c.expires_at, carrier_pause.c.until]
-    return sum(_delete(connection, end, sa.and_(end > 0, end < now_ms)) for end in ends)
+def _over(connection: sa.Connection, now_ms: int) -> dict[sa.Column[int], Sequence[Any]]:
+    """A piece of each table, found beside the writers: not every table has an index of its ends."""
+    return {
+        end: connection.execute(_oldest(end, sa.and_(end > 0, end < now_ms))).all()
+        for end in (idempotency.c.expires_at, guard.c.expires_at, counter.c.expires_at, carrier_pause.c.until)
+    }
+
+
+def _remove_over(connection: sa.Connection, over: Mapping[sa.Column[int], Sequence[Any]], now_ms: int) -> int:
+    for end, rows in over.items():
+        _delete_rows(connection, end.table, rows, end < now_ms)  # what was used again meanwhile stays
+    return sum(map(len, over.values()))
 
 
 def _delete(connection: sa.Connection, oldest: sa.Column[int], condition: sa.ColumnElement[bool]) -> int:
     """A piece of a table, in order of a column that has an index."""
-    key = [column for column in oldest.table.columns if column.primary_key]
-    # Chosen by key first: neither engine can limit a DELETE itself.
-    piece = connection.execute(sa.select(*key).where(condition).order_by(oldest).limit(PIECE)).all()
-    one = sa.delete(oldest.table).where(*(column == sa.bindparam(f"k_{column.name}") for column in key))
-    names = [f"k_{column.name}" for column in key]
-    execute_many(connection, one, [dict(zip(names, row, strict=True)) for row in piece])
+    piece = connection.execute(_oldest(oldest, condition)).all()
+    _delete_rows(connection, oldest.table, piece)
     return len(piece)
+
+
+def _oldest(column: sa.Column[int], condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Keys of a piece: neither engine can limit a DELETE itself."""
+    return sa.select(*_key(column.table)).where(condition).order_by(column).limit(PIECE)
+
+
+def _key(table: sa.FromClause) -> list[sa.ColumnElement[Any]]:
+    return [column for column in table.columns if column.primary_key]
+
+
+def _delete_rows(
+    connection: sa.Connection, table: sa.FromClause, rows: Sequence[Any], *still: sa.ColumnElement[bool]
+) -> None:
+    key = _key(table)
+    mine = [column == sa.bindparam(f"k_{column.key}") for column in key]
+    values = [dict(zip([f"k_{column.key}" for column in key], row, strict=True)) for row in rows]
+    execute_many(connection, sa.delete(table).where(*mine, *still), values)  # type: ignore[arg-type]
 
 
 def _passing(connection: sa.Connection, older_than_ms: int) -> int:
@@ -136,6 +163,7 @@ def _take_away(connection: sa.Connection, keys: Sequence[Key], *, leaves_gap: bo
     for table in _OF_MESSAGE:
         connection.execute(sa.delete(table).where(keys_in(table, keys, "message_id")))
     connection.execute(sa.delete(callback).where(keys_in(callback, keys, "message_id")))
+    _let_go_of_files(connection, keys)
     connection.execute(sa.delete(message).where(keys_in(message, keys)))
     return len(keys)
 
@@ -194,17 +222,18 @@ def _old_callbacks(connection: sa.Connection, space_id: int, older_than_ms: int)
     return _delete(connection, callback.c.id, closed) + _delete(connection, event.c.id, loose)
 
 
+def _let_go_of_files(connection: sa.Connection, keys: Sequence[Key]) -> None:
+    """What these messages named goes by its own time again, or now where it had none."""
+    ends = sa.case((file.c.expires_at == 0, _LONG_AGO), else_=file.c.expires_at)
+    connection.execute(sa.update(file).where(keys_in(file, keys, "message_id")).values(message_id=0, expires_at=ends))
+
+
 def _expired_files(connection: sa.Connection, now_ms: int) -> tuple[Key, ...]:
     # What a message names stays as long as the message, whatever its own time; then it goes.
-    is_over = sa.or_(
-        sa.and_(file.c.expires_at > 0, file.c.expires_at < now_ms),
-        sa.and_(file.c.expires_at == 0, file.c.message_id > 0),
-    )
-    its_message = sa.exists().where(message.c.space_id == file.c.space_id, message.c.id == file.c.message_id)
     rows = connection.execute(
         sa.select(file.c.space_id, file.c.id)
-        .where(is_over, ~its_message)
-        .order_by(file.c.space_id, file.c.id)
+        .where(file.c.message_id == ZERO, file.c.expires_at > 0, file.c.expires_at < now_ms)
+        .order_by(file.c.expires_at)
         .limit(PIECE)
     )
     return tuple((row.space_id, row.id) for row in rows)

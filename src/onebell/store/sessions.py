@@ -156,17 +156,20 @@ def kick(conn: Connection, space: int, ids: Sequence[int], why: str) -> None:
     conn.execute(sa.update(session).where(session.c.space_id == space, session.c.id.in_(ids)).values(kicked=why))
 
 
-def sweep(conn: Connection, ended_before: int, limit: int) -> int:
-    """Remove up to ``limit`` sessions whose lease ended before an instant; how many."""
-    rows = conn.execute(
-        sa.select(session.c.space_id, session.c.id).where(session.c.lease_until < ended_before).limit(limit)
-    ).all()
+def ended(conn: Connection, before: int, limit: int) -> list[tuple[int, int]]:
+    """Up to ``limit`` sessions (space, id) whose lease ended before an instant."""
+    which = sa.select(session.c.space_id, session.c.id).where(session.c.lease_until < before)
+    return [(row.space_id, row.id) for row in conn.execute(which.limit(limit))]
+
+
+def sweep(conn: Connection, sessions: Sequence[tuple[int, int]], ended_before: int) -> None:
+    """Remove those of these sessions whose lease was not renewed meanwhile."""
     by_space: dict[int, list[int]] = {}
-    for row in rows:
-        by_space.setdefault(row.space_id, []).append(row.id)
+    for space, number in sessions:
+        by_space.setdefault(space, []).append(number)
     for space, ids in by_space.items():
-        close(conn, space, ids)
-    return len(rows)
+        mine = (session.c.space_id == space, session.c.id.in_(ids), session.c.lease_until < ended_before)
+        close(conn, space, list(conn.execute(sa.select(session.c.id).where(*mine).with_for_update()).scalars()))
 
 
 _SETUP = "setup"
@@ -232,8 +235,14 @@ class Sessions:
         await self._db.write(lambda conn: kick(conn, space, ids, why))
 
     async def sweep(self, ended_before: int, limit: int) -> int:
-        """See :func:`sweep`."""
-        return await self._db.write(lambda conn: sweep(conn, ended_before, limit))
+        """Remove up to ``limit`` sessions whose lease ended before an instant; how many were found.
+
+        Looked for beside the writers: it reads them all.
+        """
+        found = await self._db.read(lambda conn: ended(conn, ended_before, limit))
+        if found:
+            await self._db.write(lambda conn: sweep(conn, found, ended_before))
+        return len(found)
 
     async def is_set_up(self, space: int) -> bool:
         """Whether the one-time link was used."""

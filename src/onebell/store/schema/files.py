@@ -21,6 +21,13 @@ file = table(
     big("created_at"),
     big("expires_at"),
     sa.Index("file_by_public_id", "public_id"),
+    sa.Index("file_of_message", "space_id", "message_id"),
+    sa.Index(  # what no message keeps goes by its own time
+        "file_over",
+        "expires_at",
+        sqlite_where=sa.text("message_id = 0"),
+        postgresql_where=sa.text("message_id = 0"),
+    ),
 )
 
 file_chunk = table(

@@ -79,7 +79,7 @@ async def rest(desk: Desk) -> Bob:
 
 
 async def test_two_people_talk(desk: Desk) -> None:
-    """Begun by name; each sees the other's words within a second, then that they were seen; one is taken back."""
+    """Begun by name, and written to at once; each sees the other's words, then that they were seen; one is recalled."""
     desk_page = await desk.inbox(ALICE)
     await desk_page.page.get_by_role("button", name="New conversation").click()
     await desk_page.page.get_by_label("The user name of the person").fill("nobody")
@@ -89,7 +89,8 @@ async def test_two_people_talk(desk: Desk) -> None:
     alice = await talk_with(desk_page, "bob")
     await expect(alice.talk.locator(".presence")).to_have_text("Offline")
 
-    await alice.write("Hello Bob")
+    await expect(alice.field).to_be_focused()
+    await alice.page.keyboard.type("Hello Bob\n")
     await alice.field.fill("two")
     await alice.field.press("Shift+Enter")
     await alice.page.keyboard.type("lines https://example.com/x.")

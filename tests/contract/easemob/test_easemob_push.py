@@ -11,6 +11,8 @@ from tests.service import Said, Service
 
 from onebell.clock import utc
 from onebell.core.presence import Session
+from onebell.dialects.easemob.disturb import NOTIFICATION
+from onebell.dialects.easemob.notifications import CONVERSATIONS
 from onebell.dialects.easemob.push_text import BODY, TITLE
 from onebell.store import schema
 
@@ -131,6 +133,17 @@ async def test_settings_come_back(easemob: Service) -> None:
     assert said["data"] == {"type": "AT", "ignoreInterval": "21:30-08:00", "ignoreDuration": 0}
     assert (await easemob.ask("GET", path)).json["data"] == said["data"]
     assert (await easemob.ask("GET", f"{USER}/notification/chatgroup/1")).json["data"] == {}
+
+
+async def test_settings_are_not_for_everybody_there_could_be(easemob: Service) -> None:
+    """An account has them for so many conversations; those that are there still change."""
+    many = {f"user/u{number}": {"type": "NONE"} for number in range(CONVERSATIONS)}
+    await easemob.context.store.accounts.change_settings(
+        easemob.space, "acme/demo", "user2", lambda kept: {**kept, NOTIFICATION: many}
+    )
+    said = await easemob.ask("PUT", f"{USER}/notification/user/another", {"type": "NONE"})
+    assert (said.status, said.text) == (400, "the settings exceed maximum limit, maximum limit is 500")
+    assert (await put(easemob, f"{USER}/notification/user/u7", {"type": "ALL"}))["data"] == {"type": "ALL"}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from tests.wire.easemob.desk import Desk
 
 from onebell.dialects.easemob.app import App
+from onebell.store import app_users
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -198,6 +199,24 @@ async def test_nickname_and_push_style(desk: Desk) -> None:
                    {"notification_no_disturbing_end": 25}):  # fmt: skip
         assert (await desk.call("PUT", "/users/edits", change)).refusal[:2] == (400, "illegal_argument")
     assert (await desk.call("PUT", "/users/nobody", {"nickname": "x"})).refusal == NO_SERVICE
+
+
+async def test_whom_another_node_has_just_removed(desk: Desk) -> None:
+    """This node still knows him for up to a second: he is not found, whatever is to become of him."""
+    await desk.register("parted")
+    await desk.ok("GET", "/users/parted")
+    space, store = await desk.space(), desk.context.store
+    gone = await store.db.write(lambda connection: app_users.remove(connection, space, "onebell/demo", "parted"))
+    assert gone is not None
+    for method, path, body in (
+        ("PUT", "", {"nickname": "x"}),
+        ("PUT", "", {"notification_display_style": 1}),
+        ("POST", "/deactivate", None),
+        ("POST", "/activate", None),
+        ("PUT", "/push/binding", {"device_id": "d", "device_token": "t", "notifier_name": "n"}),
+        ("PUT", "/notification/user/u1", {"type": "NONE"}),
+    ):
+        assert (await desk.call(method, f"/users/parted{path}", body)).refusal == NO_SERVICE, path
 
 
 async def test_password_ends_tokens_and_devices(desk: Desk) -> None:

@@ -24,6 +24,8 @@ DEVICES = 20
 """Push addresses of one account; the oldest go."""
 TOKEN_CHARS = 4096
 CHAT_TYPES = ("user", "chatgroup")
+CONVERSATIONS = 500
+"""That one account has settings of its own for."""
 
 
 class Notifications:
@@ -69,7 +71,10 @@ class Notifications:
     async def _edit(self, visit: Visit) -> Answer:
         record, body = await self._record(visit, visit.values[0]), object_of(visit.request)
         change = {field: _text(body, field, PATTERN_CHARS) for field in record.data if body.get(field) is not None}
-        await self._context.store.records.set_data(visit.space, record.id, {**record.data, **change})
+        try:
+            await self._context.store.records.set_data(visit.space, record.id, {**record.data, **change})
+        except NotFound:  # removed at this moment
+            raise _no_template(visit.values[0]) from None
         return self._template(visit, await self._record(visit, visit.values[0]))
 
     async def _remove(self, visit: Visit) -> Answer:
@@ -82,7 +87,7 @@ class Notifications:
         if TEMPLATE_NAME.fullmatch(name):
             found = await self._context.lookups.record(visit.space, DIALECT, TEMPLATE, _key(visit, name))
         if found is None:
-            raise Rejected(400, "entity_not_found", f"{name} template is not exist")
+            raise _no_template(name)
         return found
 
     def _template(self, visit: Visit, record: Record) -> Answer:
@@ -121,6 +126,8 @@ class Notifications:
 
         def change(settings: dict[str, Any]) -> dict[str, Any]:
             before = settings.get(NOTIFICATION, {})
+            if key not in before and len(before) >= CONVERSATIONS:
+                raise answer.illegal(f"the settings exceed maximum limit, maximum limit is {CONVERSATIONS}")
             return {**settings, NOTIFICATION: {**before, key: {**before.get(key, {}), **kept}}}
 
         changed = await self._change(visit, account, change)
@@ -171,13 +178,14 @@ class Notifications:
 
     async def _change(self, visit: Visit, account: Account, change: ChangeSettings) -> Account:
         store = self._context.store.accounts
-        try:
-            return await store.change_settings(visit.space, visit.app.key, account.name, change)
-        except NotFound:  # deleted at this moment
-            raise answer.no_service() from None
+        return await store.change_settings(visit.space, visit.app.key, account.name, change)
 
     def _said(self, visit: Visit, data: Mapping[str, Any]) -> Answer:
         return answer.full(self._gate.scene(visit), data=data)
+
+
+def _no_template(name: str) -> Rejected:
+    return Rejected(400, "entity_not_found", f"{name} template is not exist")
 
 
 def _key(visit: Visit, name: str) -> str:

@@ -14,6 +14,7 @@ from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.answer import Rejected, Scene
 from onebell.dialects.easemob.app import ACCOUNT_NAME, APP, CALLS_PER_SECOND, DIALECT, App
 from onebell.dialects.easemob.auth import UNKNOWN, Caller, caller_of
+from onebell.errors import NotFound
 from onebell.http.exchange import Answer, NotJson, Request, StreamAnswer, read_json
 
 # The app is looked up before the method (sheet §1.2), so handlers get every method.
@@ -90,6 +91,9 @@ class Gate:
                 return await self._let_in(visit, path)
             except Rejected as refusal:
                 return self.error(refusal, began)
+            except NotFound:
+                # Whom the look-up still knew is gone: removed a moment ago, or within a second on another node.
+                return self.error(answer.no_service(), began)
 
         return Route(EVERY_METHOD, "/{}/{}" + path.pattern, handler)
 

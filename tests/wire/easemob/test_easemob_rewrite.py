@@ -89,6 +89,14 @@ async def test_a_custom_message_and_a_new_ext_in_the_old_ones_place(desk: Desk) 
     assert json.loads(event.meta)["edit_msg"]["operator"] == "easemob_rest_app_admin"
 
 
+async def test_ext_does_not_grow_without_end(desk: Desk) -> None:
+    """What each edit adds counts with what is there: no message becomes longer than any that can be sent."""
+    number = await desk.sent("u2")
+    assert (await rewritten(desk, number, new_ext={"a": "x" * 2900})).status == 200
+    assert (await rewritten(desk, number, new_ext={"b": "x" * 2900})).json["error_code"] == 14007
+    assert (await rewritten(desk, number, new_ext={"b": "x" * 2900}, is_combine_ext=False)).status == 200
+
+
 async def test_rewrites_that_are_refused(desk: Desk) -> None:
     """Each in the documented words; the message stays as it is."""
     number = await desk.sent("u2")

@@ -30,6 +30,12 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
     ext: dict[str, Any] | None  # None = stays
     adds_ext: bool = False  # what there is and not named stays too
 
+    def ext_after(self, before: dict[str, Any]) -> dict[str, Any]:
+        """What becomes of the ``ext`` that there is."""
+        if self.ext is None:
+            return before
+        return {**before, **self.ext} if self.adds_ext else self.ext
+
 
 class Edited(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a message."""
@@ -61,7 +67,7 @@ async def edit(context: Context, space: int, message: int, change: Edit) -> Edit
         if count > MOST_EDITS:
             raise TooManyEdits
         told = _told(change, count, now)
-        ext = _ext(data["ext"], change)
+        ext = change.ext_after(data["ext"])
         edited[:] = [Edited(told=told, ext=ext)]
         new = {**data, "body": change.body, "type": change.body["type"], "ext": ext, "edited": told}
         return _encode((_changed(part, new, talk), *others))
@@ -69,12 +75,6 @@ async def edit(context: Context, space: int, message: int, change: Edit) -> Edit
     boxes = await context.store.inbox_changes.rewrite(space, message, write)
     context.bell.ring(Changed(space=space, mailboxes=boxes))
     return edited[0]
-
-
-def _ext(before: dict[str, Any], change: Edit) -> dict[str, Any]:
-    if change.ext is None:
-        return before
-    return {**before, **change.ext} if change.adds_ext else change.ext
 
 
 def _told(change: Edit, count: int, now: int) -> dict[str, Any]:

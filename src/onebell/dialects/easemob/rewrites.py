@@ -11,6 +11,7 @@ from onebell.core.model import PartyKind, Sender, Shown
 from onebell.dialects.base import Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.answer import message_too_large, rewrite_error
+from onebell.dialects.easemob.app import UPLINK_BYTES
 from onebell.dialects.easemob.bodies import stored_body
 from onebell.dialects.easemob.conversations import peers
 from onebell.dialects.easemob.digits import whole
@@ -74,6 +75,9 @@ class Rewrites:
         found = await self._own(visit, number)
         change = _change(asked, found)
         if size_of(asked.fields, asked.new_ext or {}) > visit.app.message_bytes:
+            raise message_too_large()
+        # Edits that each add to ``ext`` must not make of a message what nobody could have sent.
+        if size_of(asked.fields, change.ext_after(found.part.content.data["ext"])) > UPLINK_BYTES:
             raise message_too_large()
         try:
             edited = await edit(self._context, visit.space, found.message, change)

@@ -431,6 +431,17 @@ async def test_a_thumbnail_goes_with_its_picture(easemob: Service) -> None:
     await nothing_is_kept(easemob)
 
 
+async def test_a_recall_takes_the_thumbnail_too(easemob: Service) -> None:
+    """Nothing of a picture stays when its message is taken back (sheet §1.6)."""
+    uuid = (await uploaded(easemob, Field("file", PHOTO, "a.jpg", "")))["uuid"]
+    await get(easemob, uuid, thumbnail="true")
+    body = {"filename": "a.jpg", "url": f"http://127.0.0.1:8080{FILES}/{uuid}", "size": {"width": 1, "height": 1}}
+    number = (await send(easemob, ["user2"], type="img", body=body)).json["data"]["user2"]
+    recall = {"msg_id": number, "to": "user2", "chat_type": "chat"}
+    assert (await easemob.ask("POST", "/acme/demo/messages/msg_recall", recall)).status == 200
+    await nothing_is_kept(easemob)
+
+
 async def test_who_asks_together_starts_one_worker(easemob: Service) -> None:
     """A picture that a whole group opens at once is scaled once."""
     uuid = (await uploaded(easemob, Field("file", PHOTO, "a.jpg", "")))["uuid"]

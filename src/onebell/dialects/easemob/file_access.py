@@ -21,6 +21,11 @@ def public_id(app: str, file_id: str) -> str:
     return f"{DIALECT}/{app}/{file_id}"
 
 
+def thumbnail_id(file: StoredFile) -> str:
+    """What the row of a file's thumbnail is found by."""
+    return f"{file.public_id}/thumbnail"
+
+
 def is_of(file: StoredFile, app: str) -> bool:
     """Whether a file was uploaded to this app."""
     return file.public_id.startswith(public_id(app, ""))
@@ -53,6 +58,17 @@ async def find_named(context: Context, space: int, url: str) -> StoredFile | Non
     except ValueError:
         return None
     return None if place is None else await find(context, space, f"{place[1]}/{place[2]}", place[3].lower())
+
+
+async def remove(context: Context, file: StoredFile) -> None:
+    """Forget a file, and what was made of it.
+
+    Raises:
+        StoreUnavailable: its bytes are out of reach; it ends with its time.
+    """
+    if (small := await context.files.find_public(thumbnail_id(file))) is not None:
+        await context.files.remove(small)
+    await context.files.remove(file)
 
 
 async def check_files(context: Context, space: int, body: Mapping[str, Any]) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
+import structlog
 
-from onebell.core.context import Context
+from onebell.core.context import Context, StoredFile
 from onebell.core.conversations import Numbered
 from onebell.core.model import PartyKind, Sender, Shown
 from onebell.dialects.base import Route
@@ -13,14 +14,17 @@ from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.answer import Rejected, recall_error
 from onebell.dialects.easemob.conversations import conversations
 from onebell.dialects.easemob.digits import whole
-from onebell.dialects.easemob.file_access import find_named, is_of
+from onebell.dialects.easemob.file_access import find_named, is_of, remove
 from onebell.dialects.easemob.messages import CALLS
 from onebell.dialects.easemob.parse import DEFAULT_SENDER, read_body
 from onebell.dialects.easemob.send import receivers_of, sender_of
 from onebell.dialects.easemob.signals import Signal, tell
 from onebell.dialects.easemob.single import take_back
 from onebell.dialects.easemob.visit import Call, Gate, Path, Visit, must_be_json
+from onebell.errors import StoreUnavailable
 from onebell.http.exchange import Answer
+
+log = structlog.get_logger()
 
 GONE = "not_found msg"
 LATE = "exceed recall time limit"
@@ -139,7 +143,14 @@ class Recalls:
             file = await find_named(self._context, visit.space, url) if isinstance(url, str) and url else None
             # One of another app, or that a later message names too, stays (sheet §1.6: attachments are deleted).
             if file is not None and is_of(file, visit.app.key) and file.message in (0, found.message):
-                await self._context.files.remove(file)
+                await self._removed(file)
+
+    async def _removed(self, file: StoredFile) -> None:
+        try:
+            await remove(self._context, file)
+        except StoreUnavailable as error:
+            # The message is taken back, which is what the answer says; the file ends with its seven days.
+            log.warning("recalled_file_stays", file=file.id, why=str(error))
 
     async def _tell_of_unknown(self, visit: Visit, asked: Asked, number: str, to: str) -> None:
         """What this server does not know (any more) a client may still show."""

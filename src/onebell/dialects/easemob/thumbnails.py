@@ -5,6 +5,7 @@ import asyncio
 from onebell.bounded import Bounded
 from onebell.core.context import Context, StoredFile
 from onebell.core.pictures import NotAPicture, PictureTooLarge
+from onebell.dialects.easemob.file_access import thumbnail_id
 from onebell.errors import OnebellError
 
 SMALL_BYTES = 10 * 1024
@@ -44,7 +45,7 @@ class Thumbnails:
     async def _kept(self, file: StoredFile) -> StoredFile | None:
         if (why := self._hopeless.get(file.id, None)) is not None:
             raise why
-        return await self._context.files.find_public(_public_id(file))
+        return await self._context.files.find_public(thumbnail_id(file))
 
     async def _made(self, file: StoredFile) -> StoredFile:
         # Whoever else asks for it meanwhile finds it made.
@@ -66,10 +67,6 @@ class Thumbnails:
             made.type,
             made.body,
             secret=file.secret,
-            public_id=_public_id(file),
+            public_id=thumbnail_id(file),
             keep_s=left_s,
         )
-
-
-def _public_id(file: StoredFile) -> str:
-    return f"{file.public_id}/thumbnail"

@@ -206,3 +206,12 @@ async def test_invitations_that_are_none(desk: Desk, body: dict[str, Any], error
     """Nobody invites himself, nobody, too many, or who is not there; nothing is changed."""
     assert (await desk.call("POST", "/users/u1/contacts/apply", body)).refusal[1] == error
     assert (await desk.call("POST", "/users/u2/contacts/accept/users/u1")).refusal == NO_SERVICE
+
+
+async def test_who_is_blocked_by_one_asks_none(desk: Desk) -> None:
+    """A call that one of those named refuses asks nobody."""
+    await desk.register("asker", "open1", "shut1")
+    await desk.ok("POST", "/users/shut1/blocks/users", {"usernames": ["asker"]})
+    said = await desk.call("POST", "/users/asker/contacts/apply", {"usernames": ["open1", "shut1"]})
+    assert said.refusal == (403, "forbidden_op", "blocked by shut1")
+    assert (await desk.call("POST", "/users/open1/contacts/accept/users/asker")).refusal == NO_SERVICE

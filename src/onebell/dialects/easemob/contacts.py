@@ -126,9 +126,12 @@ class Contacts:
         owner, found = await self._owner_and(visit, names)
         if owner.name in found:
             raise illegal(answer.INVALID_REQUEST)
-        for name, other in found.items():
-            if not await self._roster(visit).invite(owner, other, reason):
+        roster = self._roster(visit)
+        for name, other in found.items():  # before anybody is asked
+            if await roster.blocks(other, owner):
                 raise answer.blocked(name)
+        for other in found.values():
+            await roster.invite(owner, other, reason)
         return answer.envelope(self._gate.scene(visit), {"applyContacts": list(found)})
 
     async def _accept(self, visit: Visit) -> Answer:

@@ -38,13 +38,17 @@ class Roster:
     space: int
     app: App
 
+    async def blocks(self, owner: Account, other: Account) -> bool:
+        """Whether somebody wants nothing from another."""
+        return await self._is(owner, RelationKind.BLOCK, other)
+
     async def invite(self, me: Account, other: Account, reason: str) -> bool:
         """Ask somebody to be one's contact; False = he has blocked whoever asks.
 
         Raises:
             StoreUnavailable
         """
-        if await self._is(other, RelationKind.BLOCK, me):
+        if await self.blocks(other, me):
             return False
         if not await self._is(me, RelationKind.CONTACT, other):
             await self.context.store.relations.invite(self.space, self.app.key, other.name, me.name)

@@ -6,7 +6,7 @@ from typing import Any
 from tests.msync_client import APP_GRANT, body_of, connected, text_body, texts, token_of
 from tests.running import RunningServer
 
-from onebell.dialects.easemob.msync.msync_pb2 import CommNotice, MSync
+from onebell.dialects.easemob.msync.msync_pb2 import CommNotice, Logout, MSync
 from onebell.dialects.easemob.parse import Message
 from onebell.dialects.easemob.send import send
 from onebell.dialects.easemob.visit import app_named
@@ -139,6 +139,52 @@ async def test_nothing_is_sent_that_could_come_again_too_late(server: RunningSer
     assert isinstance(notice, CommNotice)
     assert notice.queue.name == "bob"
     assert [str(one.id) for one in (*first.metas, *second.metas)] == waiting
+
+
+async def test_an_older_key_moves_no_window(server: RunningServer) -> None:
+    """What a repeated acknowledgement stands for is not known: no more than 50 are on their way after it, as before."""
+    headers = await app_headers(server)
+    for sender, count in (("bob", 1), ("erin", 1), ("carol", 26), ("dave", 26)):
+        for _ in range(count):
+            await rest(server, headers, "alice", sender, **{"from": sender})
+    token = await token_of(server.session, server.url, "alice")
+    async with connected(server.session, server.url, "alice") as client:
+        await client.provision(token)
+    async with connected(server.session, server.url, "alice") as client:
+        await client.provision(token)
+        await client.unread()
+        keys = [(await client.pull("bob")).next_key for _ in range(2)]
+        for key in keys:
+            assert (await client.pull("bob", key)).is_last
+        assert texts(await client.drain("erin")) == ["erin"]
+        answers = [await client.pull(name) for name in ("carol", "dave")]
+
+    assert [len(answer.metas) for answer in answers] == [26, 24]
+
+
+async def test_whoever_comes_back_hears_an_end(server: RunningServer) -> None:
+    """Cut off before the end of a pull, the SDK waits for it and pulls nothing: with nothing to pull, it is told one.
+
+    Whoever has something to pull hears its end, and a device that comes for the first time waits for none.
+    """
+    token = await token_of(server.session, server.url, "alice")
+    async with connected(server.session, server.url, "alice") as client:
+        await client.provision(token)
+        assert await client.unread() == {}
+        assert await client.unread() == {}
+        await rest(server, await app_headers(server), "alice", "x")
+        assert isinstance(await client.hear(), CommNotice)
+        first = await client.pull("bob")
+        await client.ask("bob", first.next_key)
+        assert (await client.hear()).is_last
+    async with connected(server.session, server.url, "alice") as client:
+        await client.provision(token)
+        assert await client.unread() == {}
+        end = await client.hear()
+        assert (end.is_last, end.queue.name, len(end.metas)) == (True, "alice", 0)
+        await client.unread()
+        await client.say(MSync.LOGOUT)
+        assert isinstance(await client.hear(), Logout)
 
 
 async def test_conversations_and_their_names(server: RunningServer) -> None:

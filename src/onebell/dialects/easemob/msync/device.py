@@ -17,7 +17,7 @@ from onebell.dialects.easemob.conversations import conversation_with, peers
 from onebell.dialects.easemob.msync import codec
 from onebell.dialects.easemob.msync.acks import Acks
 from onebell.dialects.easemob.msync.down import to_meta
-from onebell.dialects.easemob.msync.msync_pb2 import CommSyncUL, Meta
+from onebell.dialects.easemob.msync.msync_pb2 import JID, CommSyncUL, Meta
 from onebell.dialects.easemob.msync.outbox import Outbox
 
 BATCH_BYTES = 96 * 1024
@@ -54,6 +54,11 @@ class Queue:
         """The client will pull it, or has to be told of it."""
         return self.noticed or self.deferred
 
+    @property
+    def keys(self) -> tuple[int, int]:
+        """What acknowledgements may say that are still to come."""
+        return self.key, self.first[0]
+
     def ask_anew(self) -> None:
         """Nothing of it is on its way to the client."""
         self.last, self.key, self.count, self.head = (0, 0), 0, 0, 0
@@ -77,7 +82,8 @@ class Seated:
 class Device:
     """Serves one device on one socket."""
 
-    __slots__ = ("_acks", "_ahead", "_context", "_held", "_noticed", "_outbox", "_queues", "rev", "seated", "sure")
+    __slots__ = ("_acks", "_ahead", "_context", "_held", "_is_back", "_noticed", "_outbox", "_queues",
+                 "rev", "seated", "sure")  # fmt: skip
 
     def __init__(self, context: Context, seated: Seated, outbox: Outbox, acks: Acks) -> None:
         self._context = context
@@ -90,6 +96,8 @@ class Device:
         """At most so many messages wait for the device; more than it may get at once = ask the store."""
         self._noticed = 0
         """Messages heard of until now: those of the time in which the store counts come on top."""
+        self._is_back = seated.has_been_here
+        """It may be in the middle of what an earlier socket began."""
         self.seated = seated
         self.rev = 0
         """The mailbox' last place that this device knows of."""
@@ -127,7 +135,7 @@ class Device:
         """Answer the client's question what it has not got; it then pulls those conversations."""
         if self.sure and self._ahead == 0 and not any(one.owed for one in self._queues.values()):
             # A heartbeat of a device that has everything: thousands of them would be most of what the store is asked.
-            self._outbox.put(codec.unread((), self._context.clock.now_ms()))
+            self._say_unread(())
             return
         for queue in self._queues.values():
             queue.count = 0  # it has had half a minute to acknowledge
@@ -137,9 +145,17 @@ class Device:
         for which, (name, count) in waiting.items():
             self._queue(which, name).noticed = True
             counts[name] += count
-        queues = [(codec.user(self.seated.app, name), count) for name, count in counts.items()]
-        self._outbox.put(codec.unread(queues, self._context.clock.now_ms()))
+        self._say_unread([(codec.user(self.seated.app, name), count) for name, count in counts.items()])
         await self._answer_held()
+
+    def _say_unread(self, queues: Sequence[tuple[JID, int]]) -> None:
+        seated, now = self.seated, self._context.clock.now_ms()
+        self._outbox.put(codec.unread(queues, now))
+        if self._is_back and not queues:
+            # An SDK that was cut off in the middle of a pull waits for its end, and pulls nothing else before it has
+            # seen one: any will do.
+            self._outbox.put(codec.end_of(codec.user(seated.app, seated.user), now))
+        self._is_back = False
 
     async def _waiting(self) -> dict[int, tuple[str, int]]:
         seated, context = self.seated, self._context
@@ -216,7 +232,7 @@ class Device:
         """The conversation that the client means: of those with one name the one it acknowledges, or is told of."""
         same = [which for which, queue in self._queues.items() if queue.name == name]
         if same:
-            sent = [which for which in same if key and self._queues[which].key == key]
+            sent = [which for which in same if key and key in self._queues[which].keys]
             return (sent or [which for which in same if self._queues[which].noticed] or same)[0]
         seated = self.seated
         which = await conversation_with(self._context, seated.space, seated.app, seated.reader.mailbox, name)
@@ -295,16 +311,21 @@ class Device:
     async def _acknowledge(self, which: int, queue: Queue, key: int) -> None:
         if queue.after < 0:
             await self._pulled(which, queue, 1)
-        seq, number = queue.last
-        if key == queue.first[0]:
-            seq, number = queue.first[1:]
-        elif key != queue.key:
-            self._ahead = WINDOW + 1  # how many those were is not known
-            seq, number = await self._context.store.queues.place_of(self.seated.reader, which, key)
+        (seq, number), count = queue.last, queue.count
+        if key != queue.key:
+            count = 0  # how many those were is not known
+            seq, number = queue.first[1:] if key == queue.first[0] else await self._place_of(which, queue.name, key)
         if seq <= queue.after:
             return
+        # Before it is stored: whoever asks the store meanwhile how many wait may find these gone already.
+        self._ahead = max(0, self._ahead - count)
         at = self._context.clock.now_ms()
         ack = Ack(reader=self.seated.reader, feed=which, after=queue.after, seq=seq, public_id=number, at=at)
         await self._acks.store(ack)
-        self._ahead = max(0, self._ahead - queue.count)
         queue.after = seq
+
+    async def _place_of(self, which: int, name: str, key: int) -> tuple[int, int]:
+        """The message that an older key means: (seq, public id), (0, 0) = none of this conversation for sure."""
+        if sum(one.name == name for one in self._queues.values()) > 1:
+            return 0, 0
+        return await self._context.store.queues.place_of(self.seated.reader, which, key)

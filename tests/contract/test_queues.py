@@ -1,7 +1,7 @@
 """Conversations as devices read them, on both engines (sheet easemob-msync §6)."""
 
 import pytest
-from tests.contract.queues import ALICE, ELSEWHERE, KEPT, OTHER, WITH_BOB, WITH_CAROL, Desk
+from tests.contract.queues import ALICE, APP, BOB, ELSEWHERE, KEPT, OTHER, WITH_BOB, WITH_CAROL, Desk
 from tests.writing import SPACE
 
 from onebell.core.mailbox import Change
@@ -102,6 +102,20 @@ async def test_a_device_gets_no_copy_of_what_it_wrote(desk: Desk) -> None:
     assert await desk.ids(web) == []
     assert await desk.waiting(web) == {}
     assert len(await desk.ids(phone)) == 1
+
+
+async def test_who_is_gone_is_known_by_the_last_messages(desk: Desk) -> None:
+    """A conversation whose other side has no row any more has no name; the newest each way may still tell it."""
+    for copy in (False, True, False, True):
+        last = await desk.send(copy=copy)
+    await desk.send(ELSEWHERE)
+    queues = desk.store.queues
+
+    assert await queues.peers(SPACE, "easemob", APP, ALICE, [WITH_BOB, ELSEWHERE]) == {WITH_BOB: ""}
+    newest = await queues.newest_each_way(SPACE, ALICE, [WITH_BOB, WITH_CAROL])
+    assert {(which, one.is_copy) for which, one in newest} == {(WITH_BOB, False), (WITH_BOB, True)}
+    assert max(one.public_id for _, one in newest) == last
+    assert await queues.newest_each_way(SPACE, BOB, [WITH_BOB]) == []
 
 
 async def test_the_newest_replace_the_oldest(desk: Desk) -> None:

@@ -228,7 +228,7 @@ _accounts = sa.select(account.c.person_id, account.c.name).where(
 
 
 def peers(conn: Connection, space: int, dialect: str, realm: str, me: int, feeds: Sequence[int]) -> dict[int, str]:
-    """The name of the other side of each of these conversations, as far as they are of the realm."""
+    """The name of the other side of each of these conversations, as far as they are of the realm; "" = it is gone."""
     others: dict[int, int] = {}
     for page in pages(feeds):
         directs = conn.execute(_directs, {"space": space, "of_dialect": dialect, "feeds": page})
@@ -239,7 +239,20 @@ def peers(conn: Connection, space: int, dialect: str, realm: str, me: int, feeds
         # Of who is no user: "acme/demo/admin".
         names.update((number, name.removeprefix(f"{realm}/")) for number, name in conn.execute(_parties, values))
         names.update((number, name) for number, name in conn.execute(_accounts, values))
-    return {which: names[other] for which, other in others.items() if other in names}
+    return {which: names.get(other, "") for which, other in others.items()}
+
+
+def newest_each_way(conn: Connection, space: int, box: int, feeds: Sequence[int]) -> list[tuple[int, Queued]]:
+    """Of each of these conversations the newest message that its owner got, and the newest that he wrote."""
+    mine = sa.and_(entry.c.space_id == space, entry.c.mailbox_id == box)
+    found: list[tuple[int, Queued]] = []
+    for page in pages(feeds):
+        newest = sa.select(sa.func.max(entry.c.seq)).where(mine, entry.c.feed_id.in_(page), entry.c.public_id > 0)
+        newest = newest.group_by(entry.c.feed_id, entry.c.direction)
+        statement = sa.select(*QUEUED, entry.c.feed_id).select_from(WITH_MESSAGE).where(mine, entry.c.seq.in_(newest))
+        rows = conn.execute(statement)
+        found += [(row.feed_id, queued(row, is_copy=row[_DIRECTION] == 1)) for row in rows]
+    return found
 
 
 def other_side(conn: Connection, space: int, which: int, me: int) -> int:
@@ -325,6 +338,10 @@ class Queues:
     async def peers(self, space: int, dialect: str, realm: str, me: int, feeds: Sequence[int]) -> dict[int, str]:
         """See :func:`peers`."""
         return await self._db.read(lambda conn: peers(conn, space, dialect, realm, me, feeds))
+
+    async def newest_each_way(self, space: int, box: int, feeds: Sequence[int]) -> list[tuple[int, Queued]]:
+        """See :func:`newest_each_way`."""
+        return await self._db.read(lambda conn: newest_each_way(conn, space, box, feeds))
 
     async def other_side(self, space: int, which: int, me: int) -> int:
         """See :func:`other_side`."""

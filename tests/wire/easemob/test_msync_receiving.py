@@ -206,6 +206,25 @@ async def test_conversations_and_their_names(server: RunningServer) -> None:
     assert (nothing.is_last, nothing.queue.name, len(nothing.metas)) == (True, "nobody", 0)
 
 
+async def test_what_a_deleted_user_wrote_still_comes(server: RunningServer) -> None:
+    """Under the name that he had; whoever has that name after him goes on in what is one conversation to the client."""
+    headers = await app_headers(server)
+    token = await token_of(server.session, server.url, "alice")
+    async with connected(server.session, server.url, "alice") as client:
+        await client.provision(token)
+        await token_of(server.session, server.url, "gone")
+        await client.text("gone", "are you there?")
+        await rest(server, headers, "alice", "the last word", **{"from": "gone"})
+        async with server.session.delete(f"{server.url}/acme/demo/users/gone", headers=headers) as answer:
+            assert answer.status == 200
+        await token_of(server.session, server.url, "gone")
+        await rest(server, headers, "alice", "another one", **{"from": "gone"})
+
+        assert await client.unread() == {"gone": 2}
+        assert texts(await client.drain("gone")) == ["the last word", "another one"]
+        assert await client.unread() == {}
+
+
 async def test_only_who_is_online_gets_what_is_for_them(server: RunningServer) -> None:
     """ROUTE_ONLINE reaches a signed-in device and nobody afterwards; the sender's copy has the same id."""
     headers = await app_headers(server)

@@ -9,9 +9,9 @@ from tests.rows import SPACE, Rows
 from onebell.core.bell import Changed
 from onebell.core.model import PeopleQuery
 from onebell.core.plans import Plans
-from onebell.core.recall import TAKE_BACK, TakeBack, recall
+from onebell.core.recall import TAKE_BACK, TakeBack, hide, recall
 from onebell.core.work import Spread
-from onebell.errors import NotFound
+from onebell.errors import NotFound, StoreUnavailable
 from onebell.store import schema
 from onebell.store.base import Store
 from onebell.store.engine import Database
@@ -78,6 +78,29 @@ async def test_providers_that_can_take_it_back(store: Store, rows: Rows) -> None
         second: ("not_recalled", b'{"code":0,"message":"too late"}'),
         third: ("not_recalled", b'{"code":0,"message":"the provider takes nothing back"}'),
     }
+
+
+async def test_a_recall_that_was_cut_off_is_finished(store: Store, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node dies when the message is marked and its entries are not: the timer, set with the mark, does the rest."""
+    (person,) = await rows.people(["a"])
+    carrier = RecallingCarrier()
+    message = await rows.message()
+    account = await rows.account("can")
+    await rows.delivery(message, account, 1, state="sent", provider_ref="r1")
+    await rows.put(schema.entry, [{"space_id": SPACE, "mailbox_id": person, "seq": 1, "rev": 1, "message_id": message}])
+    context = context_of(store, rows)
+
+    async def cut_off(space: int, message: int, now: int) -> tuple[int, ...]:
+        raise StoreUnavailable("gone")
+
+    with monkeypatch.context() as dying:
+        dying.setattr(store.inbox_changes, "hide", cut_off)
+        with pytest.raises(StoreUnavailable):
+            await hide(context, SPACE, message)
+    await Plans(context, {TAKE_BACK: TakeBack(context, FakeCarriers(by_code={"can": carrier}))}).turn()
+
+    assert (await rows.one(schema.entry)).deleted_at == rows.clock.now_ms()
+    assert carrier.recalled == ["r1"]
 
 
 async def test_a_provider_that_is_down_is_asked_again(store: Store, rows: Rows) -> None:

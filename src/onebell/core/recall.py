@@ -1,8 +1,8 @@
 """Taking a message back: out of every mailbox, out of the queues where it still waits, and from providers that can."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
+import msgspec
 import structlog
 
 from onebell.core.bell import Changed, Due
@@ -18,42 +18,54 @@ log = structlog.get_logger()
 
 TAKE_BACK = "take_back"
 """Kind of the timer that asks providers."""
-_Mark = Callable[[int, int, int], Awaitable[tuple[int, ...]]]
-"""Marks a piece of a message's entries: space, message, now."""
+_RECALL, _HIDE = "recall", "hide"
 AT_ONCE = 100
 TRIES = 5
 AGAIN_S = 30.0
 
 
-async def recall(context: Context, space: int, message: int) -> bool:
-    """Recall a message; False when it was recalled before (what a crash left undone is finished then).
+class _Kept(msgspec.Struct):
+    """What the timer has to know."""
 
-    What providers have taken is taken back by a timer, from those that can.
+    how: str = _RECALL
+
+
+async def recall(context: Context, space: int, message: int) -> bool:
+    """Recall a message; False when it was recalled before.
+
+    What providers have taken is taken back by a timer, from those that can. It also finishes what a crash left undone.
 
     Raises:
         NotFound: the space has no such message.
     """
-    return await _withdraw(context, space, message, context.store.inbox_changes.recall)
+    return await _withdraw(context, space, message, _RECALL)
 
 
 async def hide(context: Context, space: int, message: int) -> bool:
     """Recall a message and leave nothing of it to its readers but that it is gone. As :func:`recall`."""
-    return await _withdraw(context, space, message, context.store.inbox_changes.hide)
+    return await _withdraw(context, space, message, _HIDE)
 
 
-async def _withdraw(context: Context, space: int, message: int, mark: _Mark) -> bool:
+async def _withdraw(context: Context, space: int, message: int, how: str) -> bool:
     store, now = context.store, context.clock.now_ms()
     # First of all: no page of a large audience may follow what is marked below.
     await store.expansions.stop(space, message)
-    is_new = await store.inbox_changes.recall_message(space, message, now, context.mint)
-    while boxes := await mark(space, message, now):
-        context.bell.ring(Changed(space=space, mailboxes=boxes))
-    if is_new:
-        await store.plans.drop(space, message)
-        await store.plans.add([PlanDraft(space=space, kind=TAKE_BACK, next_at=now, message=message)], context.mint)
-        context.bell.ring(Due(space=space, queue="plans"))
+    timer = PlanDraft(
+        space=space, kind=TAKE_BACK, next_at=now, message=message, data=msgspec.json.encode(_Kept(how=how))
+    )
+    is_new = await store.inbox_changes.recall_message(space, message, now, context.mint, timer)
+    await _mark(context, space, message, how)
+    context.bell.ring(Due(space=space, queue="plans"))
     context.bell.ring(Due(space=space, queue="events"))
     return is_new
+
+
+async def _mark(context: Context, space: int, message: int, how: str) -> None:
+    """Every entry that is not marked yet, a piece at a time."""
+    changes = context.store.inbox_changes
+    mark = changes.hide if how == _HIDE else changes.recall
+    while boxes := await mark(space, message, context.clock.now_ms()):
+        context.bell.ring(Changed(space=space, mailboxes=boxes))
 
 
 class TakeBack:
@@ -68,6 +80,8 @@ class TakeBack:
         facts = await self._context.store.messages.facts(job.space, job.message)
         if facts is None:
             return None
+        if job.step == 0:
+            await _mark(self._context, job.space, job.message, msgspec.json.decode(job.data, type=_Kept).how)
         is_last = job.step + 1 >= TRIES
         after, are_left = 0, False
         while page := await self._context.store.receipts.taken(job.space, job.message, after, AT_ONCE):

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from onebell.core.events import EventKind
 from onebell.core.mailbox import Change
-from onebell.core.work import EventDraft
+from onebell.core.work import EventDraft, PlanDraft
 from onebell.errors import NotFound
 from onebell.ids import IdMint
 from onebell.store.deliveries import cancel_open
@@ -16,6 +16,7 @@ from onebell.store.events import write_events
 from onebell.store.hot import Quick
 from onebell.store.inbox import AnyRow
 from onebell.store.inbox_events import WATCHED, tell, watched
+from onebell.store.plans import drop_plans, write_plans
 from onebell.store.queueing import ZERO
 from onebell.store.revisions import between
 from onebell.store.schema import entry, mailbox, message
@@ -271,8 +272,12 @@ def rewrite(conn: Connection, space: int, message_id: int, change: Callable[[byt
     return tuple(dict.fromkeys(place.mailbox_id for place in places))
 
 
-def recall_message(conn: Connection, space: int, message_id: int, now: int, mint: IdMint) -> bool:
+def recall_message(
+    conn: Connection, space: int, message_id: int, now: int, mint: IdMint, timer: PlanDraft | None = None
+) -> bool:
     """Mark the message itself as recalled and stop its deliveries that have not gone out; False when it was before.
+
+    Its timers end, and ``timer`` is set in their place: whoever dies behind this leaves the rest to that.
 
     Raises:
         NotFound: the space has no such message.
@@ -292,6 +297,8 @@ def recall_message(conn: Connection, space: int, message_id: int, now: int, mint
         .values(state="recalled", finished_at=now)
     )
     cancel_open(conn, space, message_id, now)
+    drop_plans(conn, space, message_id)
+    write_plans(conn, [] if timer is None else [timer], mint)
     recalled = EventDraft(
         space=space,
         dialect=row.dialect,
@@ -369,9 +376,11 @@ class InboxChanges:
         """See :func:`rewrite`."""
         return await self._db.write(lambda conn: rewrite(conn, space, message_id, change))
 
-    async def recall_message(self, space: int, message_id: int, now: int, mint: IdMint) -> bool:
+    async def recall_message(
+        self, space: int, message_id: int, now: int, mint: IdMint, timer: PlanDraft | None = None
+    ) -> bool:
         """See :func:`recall_message`."""
-        return await self._db.write(lambda conn: recall_message(conn, space, message_id, now, mint))
+        return await self._db.write(lambda conn: recall_message(conn, space, message_id, now, mint, timer))
 
     async def bury(self, space: int, deleted_before: int) -> int:
         """See :func:`bury`."""

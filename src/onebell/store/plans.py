@@ -44,10 +44,8 @@ class Plans:
         await self._change(job, next_at=next_at, lease_until=0)
 
     async def drop(self, space: int, message: int) -> None:
-        """End all timers of a message (recall)."""
-        of_message = (plan.c.space_id == space, plan.c.message_id == message, plan.c.done == ZERO)
-        statement = sa.update(plan).where(*of_message).values(done=1)
-        await self._db.write(lambda connection: connection.execute(statement))
+        """See :func:`drop_plans`."""
+        await self._db.write(lambda connection: drop_plans(connection, space, message))
 
     async def _change(self, job: PlanJob, **values: Any) -> None:
         # Only while it stands where it was claimed: a node that lost its lease must not undo the other's step.
@@ -72,6 +70,12 @@ def write_plans(connection: sa.Connection, drafts: Sequence[PlanDraft], mint: Id
         for draft in drafts
     ]
     execute_many(connection, sa.insert(plan), rows)
+
+
+def drop_plans(connection: sa.Connection, space: int, message: int) -> None:
+    """End all timers of a message, inside somebody's transaction."""
+    of_message = (plan.c.space_id == space, plan.c.message_id == message, plan.c.done == ZERO)
+    connection.execute(sa.update(plan).where(*of_message).values(done=1))
 
 
 def _claim(connection: sa.Connection, now_ms: int, kinds: Collection[str], limit: int) -> tuple[PlanJob, ...]:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from onebell.dialects.pushplus.answer import Fault, Rejected
-from onebell.dialects.pushplus.fields import Fields, read
+from onebell.dialects.pushplus.fields import MAX_FIELDS, Fields, read
 from onebell.http.exchange import Request
 
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -197,6 +197,14 @@ def test_multipart_fields_are_parameters():
     assert given(read(request(body, b"multipart/form-data; boundary=b"))) == {"token": "t", "content": "消息"}
     assert given(read(request(body, b'multipart/form-data; boundary="b"'))) == {"token": "t", "content": "消息"}
     assert given(read(request(body, b"multipart/form-data"))) == {}
+
+
+def test_further_fields_of_a_form_are_not_looked_at():
+    """A body of a million fields costs no more than one of a thousand."""
+    others = "&".join(["x=1"] * (MAX_FIELDS - 2))
+    fields = read(request(f"token=t&{others}&content=c&title=late{'&y' * 500_000}", FORM))
+
+    assert given(fields) == {"token": "t", "content": "c"}
 
 
 @pytest.mark.parametrize("kind", [None, b"text/plain", b"application/octet-stream"])

@@ -11,6 +11,9 @@ from onebell.dialects.pushplus.answer import Fault, Rejected
 from onebell.dialects.pushplus.lenient import NotJson, loads
 from onebell.http.exchange import Request
 
+MAX_FIELDS = 1000
+"""Of a form; further ones are not looked at: no request has as many, and each costs time."""
+
 _encode = msgspec.json.Encoder().encode
 _BOUNDARY = re.compile(r'boundary=(?:"(?P<quoted>[^"]{1,200})"|(?P<bare>[^\s;"]{1,200}))', re.IGNORECASE)
 _PART_NAME = re.compile(rb'[;\s]name="([^"\r\n]{1,100})"', re.IGNORECASE)
@@ -37,6 +40,7 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 _NAMES = tuple((field.name, field.encode_name) for field in msgspec.structs.fields(Fields))
 _texts = msgspec.json.Decoder(Fields).decode
+_WIRE_NAMES = frozenset(wire for _, wire in _NAMES)
 _WHOLE_BODY_NAMES = ("title", "topic")
 """All that is read from a body that is content itself: its other keys may be foreign (a documented alarm has a
 ``timestamp`` of 2017)."""
@@ -121,8 +125,7 @@ def _pairs(pairs: Iterable[tuple[str, Any]]) -> _Values:
     # The first of several wins, as in a servlet; a blank one counts as absent.
     found: _Values = {}
     for key, value in pairs:
-        text = text_of(value)
-        if text:
+        if key in _WIRE_NAMES and (text := text_of(value)):
             found.setdefault(key, text)
     return found
 
@@ -194,7 +197,7 @@ def _form_pairs(request: Request) -> Iterable[tuple[str, str]]:
 
 def _urlencoded(request: Request) -> Iterable[tuple[str, str]]:
     # Decoded from bytes: raw UTF-8 beside percent-encoding must survive (the official shell demo sends it so).
-    for piece in request.body.split(b"&"):
+    for piece in request.body.split(b"&", MAX_FIELDS)[:MAX_FIELDS]:
         key, _, value = piece.partition(b"=")
         if key:
             yield _form_text(key), _form_text(value)
@@ -209,7 +212,7 @@ def _multipart(request: Request) -> Iterable[tuple[str, str]]:
     if boundary is None:
         return
     mark = b"--" + (boundary["quoted"] or boundary["bare"]).encode()
-    for piece in request.body.split(mark)[1:]:
+    for piece in request.body.split(mark, MAX_FIELDS + 1)[1 : MAX_FIELDS + 1]:
         head, _, value = piece.partition(b"\r\n\r\n")
         name = _PART_NAME.search(head)
         if name is not None and b"filename" not in head.lower():

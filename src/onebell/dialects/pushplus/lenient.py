@@ -12,15 +12,23 @@ import msgspec
 
 MAX_DEPTH = 64
 """Nesting beyond this is refused: no real body needs it, and a parser's stack must not be the caller's to use."""
+MAX_VALUES = 20_000
+"""Values beyond this are refused: reading them one by one holds up everybody else."""
+LENIENT_BYTES = 640 * 1024
+"""The longest content, 100,000 characters, each six bytes as an escape; a longer body is read strictly or not at all."""
 
 _DIGITS = 300
 _BLANK = re.compile(r"[\s\ufeff]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _WORD = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.-]*")
-_PLAIN = {'"': re.compile(r'[^"\\]*'), "'": re.compile(r"[^'\\]*")}
-_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_INSIDE = {
+    '"': re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL),
+    "'": re.compile(r"[^'\\]*+(?:\\.[^'\\]*+)*+", re.DOTALL),
+}
+"""What stands between two quotes."""
+_ESCAPE = re.compile(r"(?P<units>(?:\\u[0-9a-fA-F]{4})+)|\\(?P<mark>.)", re.DOTALL)
+_MEANINGS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _WORDS: dict[str, object] = {"true": True, "false": False, "null": None}
-_HEX4 = re.compile(r"[0-9a-fA-F]{4}")
 
 
 class NotJson(ValueError):
@@ -50,6 +58,8 @@ def loads(body: bytes) -> Any:
     try:
         return _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        if len(body) > LENIENT_BYTES:
+            raise NotJson("too long to be read leniently") from None
         return loads_lenient(body.decode("utf-8", "replace"))
 
 
@@ -67,9 +77,20 @@ def loads_lenient(text: str, number: Number = number_value) -> Any:
 
 def clean(text: str) -> str:
     r"""Join surrogate pairs that came as ``\uXXXX``; a lone one becomes U+FFFD, for it cannot be stored."""
-    if not any("\ud800" <= mark <= "\udfff" for mark in text):
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def _meant(escape: re.Match[str]) -> str:
+    if units := escape["units"]:
+        return bytes.fromhex(units.replace("\\u", "")).decode("utf-16-be", "surrogatepass")
+    mark = escape["mark"]
+    if mark == "u":
+        raise NotJson("four hex digits are missing")
+    return _MEANINGS.get(mark, mark)
 
 
 class _Reader:
@@ -79,6 +100,7 @@ class _Reader:
         self._text = text
         self._number = number
         self._at = 0
+        self._values = 0
 
     def end(self) -> None:
         """Nothing but blanks may follow."""
@@ -89,12 +111,15 @@ class _Reader:
         """Any value."""
         if depth > MAX_DEPTH:
             raise self._wrong(f"nested deeper than {MAX_DEPTH}")
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise self._wrong(f"more than {MAX_VALUES} values")
         mark = self._peek()
         if mark == "{":
             return self._object(depth)
         if mark == "[":
             return self._array(depth)
-        if mark in _PLAIN and mark:
+        if mark in _INSIDE:
             return self._string(mark)
         return self._literal()
 
@@ -137,7 +162,7 @@ class _Reader:
 
     def _key(self) -> str:
         mark = self._peek()
-        if mark in _PLAIN and mark:
+        if mark in _INSIDE:
             return self._string(mark)
         word = _WORD.match(self._text, self._at)
         if word is None:
@@ -146,30 +171,13 @@ class _Reader:
         return word.group()
 
     def _string(self, quote: str) -> str:
-        self._at += 1
-        pieces: list[str] = []
-        while True:
-            plain = _PLAIN[quote].match(self._text, self._at)
-            assert plain is not None, "the pattern matches the empty text too"
-            pieces.append(plain.group())
-            self._at = plain.end() + 1
-            stop = self._text[plain.end() : plain.end() + 1]
-            if stop == quote:
-                return clean("".join(pieces))
-            if not stop:
-                raise self._wrong("a string does not end")
-            pieces.append(self._escape())
-
-    def _escape(self) -> str:
-        mark = self._text[self._at : self._at + 1]
-        self._at += 1
-        if mark != "u":
-            return _ESCAPES.get(mark, mark)
-        code = _HEX4.match(self._text, self._at)
-        if code is None:
-            raise self._wrong("four hex digits are missing")
-        self._at = code.end()
-        return chr(int(code.group(), 16))
+        inside = _INSIDE[quote].match(self._text, self._at + 1)
+        assert inside is not None, "the pattern matches the empty text too"
+        if self._text[inside.end() : inside.end() + 1] != quote:
+            raise self._wrong("a string does not end")
+        self._at = inside.end() + 1
+        text = inside.group()
+        return clean(_ESCAPE.sub(_meant, text))
 
     def _literal(self) -> object:
         number = _NUMBER.match(self._text, self._at)

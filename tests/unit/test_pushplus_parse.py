@@ -73,13 +73,22 @@ def test_friends_are_trimmed_merged_and_cut():
         ("http://", ""),
         ("http://[", ""),
         ("example.com/cb", ""),
+        (f"https://example.com/{'x' * parse.URL_CHARS}", ""),
     ],
+    ids=lambda text: text[:25],
 )
 def test_a_callback_url_must_be_http(url, kept):
     """Another one is accepted and never called."""
     asked = parse.asked(Fields(content="c", callback_url=url), OFF)
 
     assert (kept, True) == (asked.callback_url, asked.has_callback)
+
+
+def test_what_a_row_has_no_room_for_is_left_out():
+    """An endless icon is none; an endless receiver stays one that nobody is, and never becomes the sender himself."""
+    asked = parse.asked(Fields(content="c", icon=f"https://a/{'x' * parse.URL_CHARS}", to="x" * 1_000_000), OFF)
+
+    assert ("", ("x" * parse.ID_CHARS,)) == (asked.icon, asked.to)
 
 
 @pytest.mark.parametrize("name", ["wechat", "WEBHOOK", " mail ", "cp", "sms", "extension", "app"])

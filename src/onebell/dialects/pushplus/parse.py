@@ -13,6 +13,10 @@ from onebell.dialects.pushplus.templates import CANONICAL, FORMS
 
 DEFAULT_CHANNEL = "wechat"
 MAX_CHANNELS = 5  # of one /batchSend
+URL_CHARS = 4096
+"""Of callbackUrl and icon: a longer one is as good as none, and a message's row has no room for it."""
+ID_CHARS = 128
+"""Of one receiver in ``to``: nobody's token or WeCom user id is as long, so its beginning tells as much."""
 
 # Lua and PHP write a number of milliseconds as 1.632993318e+12.
 _NUMBER = re.compile(r"[+-]?[0-9]{1,19}(?:\.[0-9]{1,19})?(?:[eE]\+?[0-9]{1,2})?")
@@ -87,7 +91,7 @@ def asked(fields: Fields, profile: Profile) -> Asked:
         callback_url=_http_url(fields.callback_url.strip()),
         has_callback=bool(fields.callback_url),
         timestamp=fields.timestamp.strip(),
-        icon=fields.icon.strip(),
+        icon=_short(fields.icon.strip()),
     )
 
 
@@ -147,13 +151,17 @@ def _friends(to: str, cap: int) -> tuple[str, ...]:
     if not to:
         return ()
     # Trim, drop empties, merge duplicates, cut: the rest is silently dropped (sheet §1.5).
-    tokens = dict.fromkeys(token.strip() for token in to.split(","))
+    tokens = dict.fromkeys(token.strip()[:ID_CHARS] for token in to.split(","))
     tokens.pop("", None)
     return tuple(tokens)[:cap]
 
 
+def _short(url: str) -> str:
+    return url if len(url) <= URL_CHARS else ""
+
+
 def _http_url(text: str) -> str:
-    if not text:
+    if not _short(text):
         return ""
     try:
         url = urlsplit(text)

@@ -42,7 +42,7 @@ class Sending:
             Rejected: in the order of the sheet's table.
         """
         sender = await self._senders.identify(fields.token, address)
-        channel = fields.channel or sender.default.channel or parse.DEFAULT_CHANNEL
+        channel = fields.channel.strip() or sender.default.channel or parse.DEFAULT_CHANNEL
         is_within = await self._senders.is_within_day(sender, channel)
         self._senders.check_verified(sender)
         if not is_within:

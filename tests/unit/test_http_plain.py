@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from urllib.parse import quote
 
 import pytest
 
@@ -205,6 +206,40 @@ async def test_pipelined_requests_are_answered_in_order(listener: Listener) -> N
 
     said = "POST  127.0.0.1  "
     assert bodies == ["slow one", f"{said}two 3", f"{said}three 5", f"{said}two 3", f"{said}five 4"]
+
+
+CHUNKED = "POST /api/v1/echo?q=块 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n7\r\na\r\n一b\r\n0\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("size", [3, 1000, 1_000_000])
+async def test_where_a_request_ends_is_known_to_the_byte(listener: Listener, size: int) -> None:
+    """Raw UTF-8 counts in every request line and nowhere else, however requests share their packets."""
+    requests = [
+        post(f"{ECHO}?q=一", "消\n息".encode(), "X-Mark: é"),
+        b"\r\n" + get(f"{ECHO}?q=二"),
+        CHUNKED,
+        post(f"{ECHO}?q=三", "文".encode() * 22_000),
+        post(f"{ECHO}?q=四", b""),
+    ]
+    stream = b"".join(requests)
+    async with listener.client() as client:
+        await client.say(*[stream[at : at + size] for at in range(0, len(stream), size)])
+        bodies = [(await client.answer())[1] for _ in requests]
+
+    asked = [quote(mark) for mark in "一二块三四"]
+    assert [body.split()[1] for body in bodies] == [f"q={mark}" for mark in asked]
+    assert [body.split()[-1] for body in bodies] == ["7", "0", "7", "66000", "0"]
+
+
+async def test_an_offer_of_http_2_changes_nothing(listener: Listener) -> None:
+    """Java's HttpClient makes one with every request over http: it is left unanswered, and the body is read."""
+    offer = ("Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAEAAEAAAAIAAAAB", "Upgrade: h2c")
+    head, _, body = post(ECHO, b"in another packet", *offer).partition(b"\r\n\r\n")
+    async with listener.client() as client:
+        await client.say(post(ECHO, b"one", *offer) + get(ECHO, *offer) + head + b"\r\n\r\n", body)
+        bodies = [(await client.answer())[1] for _ in range(3)]
+
+    assert bodies == ["POST  127.0.0.1  one 3", "GET  127.0.0.1   0", "POST  127.0.0.1  in another packet 17"]
 
 
 async def test_a_body_that_comes_late_waits_its_turn(listener: Listener) -> None:

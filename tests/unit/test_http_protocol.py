@@ -2,7 +2,8 @@
 
 import pytest
 
-from onebell.http.protocol import encode_high_bytes, origin_form
+from onebell.http.pieces import Pieces, encode_high_bytes
+from onebell.http.protocol import origin_form
 
 
 def test_high_bytes_are_percent_encoded_and_nothing_else() -> None:
@@ -15,6 +16,25 @@ def test_high_bytes_are_percent_encoded_and_nothing_else() -> None:
 def test_invalid_utf8_survives_as_its_bytes() -> None:
     """Bytes that are not UTF-8 are encoded byte by byte: the dialect decides what they mean."""
     assert encode_high_bytes(b"GET /\xff") == b"GET /%FF"
+
+
+@pytest.mark.parametrize(
+    "offer", ["Upgrade: h2c", "upgrade:h2c", "UPGRADE : h2c, websocket", "Connection: a\r\nUpgrade: websocket2"]
+)
+def test_an_offer_of_another_protocol_is_left_out(offer: str) -> None:
+    """The parser would take such a request's body for the other protocol's; the rest of the head stays as it is."""
+    (piece,) = Pieces().cut(f"GET /upgrade HTTP/1.1\r\n{offer}\r\nX-A: upgrade: h2c\r\n\r\n".encode())
+
+    kept = "Connection: a\r\n" if "Connection" in offer else ""
+    assert piece.decode() == f"GET /upgrade HTTP/1.1\r\n{kept}X-A: upgrade: h2c\r\n\r\n"
+
+
+@pytest.mark.parametrize("offer", ["Upgrade: websocket", "upgrade:WebSocket "])
+def test_websockets_are_still_offered(offer: str) -> None:
+    """That offer is one that is taken."""
+    head = f"GET /ws HTTP/1.1\r\n{offer}\r\n\r\n".encode()
+
+    assert list(Pieces().cut(head)) == [head]
 
 
 @pytest.mark.parametrize(

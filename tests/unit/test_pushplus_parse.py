@@ -88,7 +88,7 @@ def test_what_a_row_has_no_room_for_is_left_out():
     """An endless icon is none; an endless receiver stays one that nobody is, and never becomes the sender himself."""
     asked = parse.asked(Fields(content="c", icon=f"https://a/{'x' * parse.URL_CHARS}", to="x" * 1_000_000), OFF)
 
-    assert ("", ("x" * parse.ID_CHARS,)) == (asked.icon, asked.to)
+    assert (asked.icon, asked.to) == ("", ("x" * parse.ID_CHARS,))
 
 
 @pytest.mark.parametrize("name", ["wechat", "WEBHOOK", " mail ", "cp", "sms", "extension", "app"])

@@ -12,7 +12,6 @@ import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Protocol, TypeAlias, cast
-from urllib.parse import quote_from_bytes
 
 import httptools
 import structlog
@@ -20,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from onebell.http.exchange import WHOLE_ANSWER, Answer, Request, StreamAnswer
+from onebell.http.pieces import Pieces
 
 log = structlog.get_logger()
 
@@ -32,7 +32,6 @@ COMPLETE_S = 60.0
 """How long a head, or a body that is collected here, may take from its first byte on."""
 
 _ABSOLUTE_FORM = re.compile(rb"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
-_ALL_BUT_HIGH = bytes(range(0x80)).decode("ascii")
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 
@@ -40,11 +39,6 @@ class Answers(Protocol):
     """An application that can be asked directly (``http.router.Router``)."""
 
     async def answer(self, request: Request) -> Answer | StreamAnswer: ...
-
-
-def encode_high_bytes(line: bytes) -> bytes:
-    """Percent-encode every byte that is not ASCII and leave the rest alone."""
-    return line if line.isascii() else quote_from_bytes(line, safe=_ALL_BUT_HIGH).encode("ascii")
 
 
 def origin_form(target: bytes) -> bytes:
@@ -55,9 +49,9 @@ def origin_form(target: bytes) -> bytes:
 
 
 class LenientProtocol(HttpToolsProtocol):
-    """Accepts raw UTF-8 in the request line, absolute-form targets and doubled leading slashes."""
+    """Accepts raw UTF-8 in the request line, offers of other protocols, absolute-form targets and doubled slashes."""
 
-    _in_request_line = True
+    _pieces: Pieces
     _plain: "PlainCycle | None" = None
     """The plain request that is being received."""
     _in_head = False
@@ -67,6 +61,7 @@ class LenientProtocol(HttpToolsProtocol):
     """Runs while a request stands half received, and nobody but us waits for the rest."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._pieces = Pieces()
         super().connection_made(transport)
         # uvicorn begins to count with the first answer; who never asks would stay for ever.
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
@@ -76,17 +71,14 @@ class LenientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_request_line:
-            end = data.find(b"\n")
-            line_bytes = data if end < 0 else data[:end]
-            self._in_request_line = end < 0
-            if not line_bytes.isascii():
-                data = encode_high_bytes(line_bytes) + data[len(line_bytes) :]
-        self._framing += len(data)
-        super().data_received(data)
-        if self._framing > HEAD_BYTES:
-            self._refuse()
-        elif self._patience is None and (self._in_head or self._plain is not None):
+        for piece in self._pieces.cut(data):
+            self._framing += len(piece)
+            super().data_received(piece)
+            if self._framing > HEAD_BYTES:
+                self._refuse()
+            if self.transport.is_closing() or self.transport.get_protocol() is not self:
+                return
+        if self._patience is None and (self._in_head or self._plain is not None):
             self._patience = self.loop.call_later(COMPLETE_S, self.timeout_keep_alive_handler)
 
     def _received(self) -> None:
@@ -109,7 +101,9 @@ class LenientProtocol(HttpToolsProtocol):
         self._received()
         if self.url[:1] != b"/" or self.url[:2] == b"//":
             self.url = origin_form(self.url)
-        if self._is_plain():
+        size = self._body_size()
+        self._pieces.head_ends(size)
+        if 0 <= size <= PLAIN_BYTES and self._is_plain():
             self._receive_plain()
             return
         super().on_headers_complete()
@@ -117,13 +111,18 @@ class LenientProtocol(HttpToolsProtocol):
             extensions: dict[str, Any] = {WHOLE_ANSWER: partial(write_whole, self.cycle)}
             self.scope["extensions"] = extensions
 
-    def _is_plain(self) -> bool:
-        if self.expect_100_continue or self.parser.should_upgrade() or not hasattr(self.app, "answer"):
-            return False
+    def _body_size(self) -> int:
+        """In bytes; negative when the body comes in chunks."""
+        size = 0
         for name, value in self.headers:
-            if name == b"transfer-encoding" or (name == b"content-length" and int(value) > PLAIN_BYTES):
-                return False
-        return True
+            if name == b"transfer-encoding":
+                return -1
+            if name == b"content-length":
+                size = int(value)
+        return size
+
+    def _is_plain(self) -> bool:
+        return not self.expect_100_continue and not self.parser.should_upgrade() and hasattr(self.app, "answer")
 
     def _receive_plain(self) -> None:
         url = httptools.parse_url(self.url)
@@ -142,7 +141,7 @@ class LenientProtocol(HttpToolsProtocol):
             self._plain.body += body
 
     def on_message_complete(self) -> None:
-        self._in_request_line = True
+        self._pieces.request_ends()
         self._framing = 0
         self._received()
         plain = self._plain

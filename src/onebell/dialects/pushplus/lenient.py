@@ -15,7 +15,7 @@ MAX_DEPTH = 64
 MAX_VALUES = 20_000
 """Values beyond this are refused: reading them one by one holds up everybody else."""
 LENIENT_BYTES = 640 * 1024
-"""The longest content, 100,000 characters, each six bytes as an escape; a longer body is read strictly or not at all."""
+"""The longest content, 100,000 characters, each six bytes as an escape; what is longer is read strictly or not."""
 
 _DIGITS = 300
 _BLANK = re.compile(r"[\s\ufeff]*")

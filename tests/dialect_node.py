@@ -159,6 +159,7 @@ async def dialect_node(database: Database, data: Path) -> AsyncIterator[DialectN
     lookups.listen(bell)
     settings = Settings(data=str(data))
     writer = BatchWriter(database, clock, mint, bell)
+    files = open_files(settings, database, mint, clock)
     context = Context(
         settings=settings,
         clock=clock,
@@ -168,11 +169,11 @@ async def dialect_node(database: Database, data: Path) -> AsyncIterator[DialectN
         lookups=lookups,
         vault=vault,
         limits=SharedLimits(database, clock),
-        files=open_files(settings, database, mint, clock),
+        files=files,
         scripts=ScriptPool(),
         pictures=PictureWorkers(),
         accounts=account_checks(clock),
-        accept=Accept(writer, lookups, clock, mint),
+        accept=Accept(writer, lookups, files, clock, mint),
     )
     try:
         yield DialectNode(context, changes, clock)

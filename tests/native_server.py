@@ -164,6 +164,7 @@ async def native_server(settings: Settings, web: Path, *, apply: bool = True) ->
     changes = Changes(database, mint, clock, vault, bell.ring)
     lookups = CachedLookups(database, vault, mint, clock, lambda kind: Addressed.OWN)
     lookups.listen(bell)
+    files = open_files(settings, database, mint, clock)
     context = Context(
         settings=settings,
         clock=clock,
@@ -173,11 +174,11 @@ async def native_server(settings: Settings, web: Path, *, apply: bool = True) ->
         lookups=lookups,
         vault=vault,
         limits=SharedLimits(database, clock),
-        files=open_files(settings, database, mint, clock),
+        files=files,
         scripts=ScriptPool(),
         pictures=PictureWorkers(),
         accounts=account_checks(clock),
-        accept=Accept(BatchWriter(database, clock, mint, bell), lookups, clock, mint),
+        accept=Accept(BatchWriter(database, clock, mint, bell), lookups, files, clock, mint),
     )
     callers = Callers(context)
     setup = Setup(context, callers)

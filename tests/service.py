@@ -63,6 +63,7 @@ def context_over(store: Store, settings: Settings, lookups: CachedLookups) -> Co
     changes, bell = store.changes, LocalBell()
     mint = IdMint(changes.clock, 1)
     writer = BatchWriter(store.db, changes.clock, mint, bell)
+    files = open_files(settings, store.db, mint, changes.clock)
     return Context(
         settings=settings,
         clock=changes.clock,
@@ -72,11 +73,11 @@ def context_over(store: Store, settings: Settings, lookups: CachedLookups) -> Co
         lookups=lookups,
         vault=changes.vault,
         limits=SharedLimits(store.db, changes.clock),
-        files=open_files(settings, store.db, mint, changes.clock),
+        files=files,
         scripts=ScriptPool(),
         pictures=PictureWorkers(),
         accounts=account_checks(changes.clock),
-        accept=Accept(writer, lookups, changes.clock, mint),
+        accept=Accept(writer, lookups, files, changes.clock, mint),
     )
 
 

@@ -123,6 +123,8 @@ class Application:
         scripts = ScriptPool()
         stack.push_async_callback(scripts.close)
         interceptors = (PreSend(self._lookups, CallbackClient(outbound), clock),)
+        files = open_files(settings, database, mint, clock, ObjectClient(outbound))
+        writer = BatchWriter(database, clock, mint, bell)
         self.context = Context(
             settings=settings,
             clock=clock,
@@ -132,11 +134,11 @@ class Application:
             lookups=self._lookups,
             vault=vault,
             limits=self._limits,
-            files=open_files(settings, database, mint, clock, ObjectClient(outbound)),
+            files=files,
             scripts=scripts,
             pictures=PictureWorkers(),
             accounts=self.carriers,
-            accept=Accept(BatchWriter(database, clock, mint, bell), self._lookups, clock, mint, interceptors),
+            accept=Accept(writer, self._lookups, files, clock, mint, interceptors),
         )
         self.tools = Tools(sections=SECTIONS, carriers=self.carriers)
         self._wire()

@@ -9,8 +9,10 @@ from tests.fakes.clock import MovedClock
 from tests.writing import HeardBell
 
 from onebell.core.accept import Accept
+from onebell.core.bodies import ROW_BYTES, whole
 from onebell.core.directory import QuietHours
 from onebell.core.events import EventKind
+from onebell.core.inbox import unpack
 from onebell.core.interceptors import Hold, Pass, Refuse, Verdict
 from onebell.core.model import (
     Addresses,
@@ -35,8 +37,9 @@ from onebell.ids import IdMint
 from onebell.store import spaces
 from onebell.store.base import Store
 from onebell.store.engine import Database
+from onebell.store.files import RowBytes, StoredFiles
 from onebell.store.lookups import CachedLookups
-from onebell.store.schema import delivery, entry, event, expansion, message, plan, recipient, target
+from onebell.store.schema import delivery, entry, event, expansion, file, message, plan, recipient, target
 from onebell.store.writer import BatchWriter
 
 NIGHT = 1_800_057_600_000  # 2027-01-16 00:00 UTC
@@ -53,7 +56,8 @@ class Door:
         self.lookups = lookups
         self.writer = BatchWriter(database, self.clock, mint, HeardBell())
         self.mint = mint
-        self.accept = Accept(self.writer, lookups, self.clock, mint)
+        self.files = StoredFiles(database, mint, self.clock, RowBytes(database))
+        self.accept = Accept(self.writer, lookups, self.files, self.clock, mint)
 
     def submission(self, *audience: object, carriers: tuple[str, ...] = (), **changes: object) -> Submission:
         fields: dict[str, object] = {
@@ -471,7 +475,7 @@ class Judge:
 
 
 def behind(door: Door, verdict: Callable[[Submission], Verdict]) -> Accept:
-    return Accept(door.writer, door.lookups, door.clock, door.mint, [Judge(verdict)])
+    return Accept(door.writer, door.lookups, door.files, door.clock, door.mint, [Judge(verdict)])
 
 
 async def test_an_interceptor_changes_a_submission(door: Door, person) -> None:
@@ -517,3 +521,53 @@ async def test_spaces_do_not_mix(door: Door, database: Database, lookups: Cached
     await door.accept(door.submission(people, space=8))
 
     assert await door.rows(entry, "space_id", "mailbox_id", "seq") == [(7, alice, 1), (8, alice, 1)]
+
+
+# ---------------------------------------------------------------- what is long
+
+
+async def kept(door: Door) -> Part:
+    """The only message's part as its row holds it, which is short."""
+    ((parts,),) = await door.rows(message, "parts")
+    assert isinstance(parts, bytes)
+    assert len(parts) < ROW_BYTES + 1024
+    return unpack(parts)[0]
+
+
+async def text_of(door: Door, number: int) -> str:
+    """What a stored file says."""
+    file = await door.files.find(door.space, number)
+    assert file is not None
+    return b"".join([chunk async for chunk in door.files.read(file)]).decode()
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+async def test_what_is_long_lies_beside_its_row(door: Door, person, is_held: bool) -> None:
+    """A body and a native payload's text above 16 KiB become files of the message; all of them can be had back."""
+    body, article = "中" * 20_000, "é" * 10_000
+    native = {"wecom_app": {"mpnews": {"articles": [{"title": "t", "content": article}]}}}
+    part = Part(content=Content(title="t", body=body), carriers=("mail",), native=native)
+    one = door.submission(People(feed=9, ids=(await person("alice"),)), parts=(part,))
+    accept = behind(door, lambda one: Hold(one, "pre", 5)) if is_held else door.accept
+
+    receipt = await accept(one)
+
+    row = await kept(door)
+    assert (row.content.title, body.startswith(row.content.body)) == ("t", True)
+    assert (await whole(door.files, door.space, row.content)).body == body
+    (said,) = row.native["wecom_app"]["mpnews"]["articles"]
+    assert (said["title"], said["content"]["as"]) == ("t", "text")
+    assert await text_of(door, said["content"]["$file"]) == article
+    assert await door.rows(file, "message_id") == [(receipt.message,)] * 2
+
+
+async def test_what_is_short_asks_for_no_file(door: Door, person) -> None:
+    """16 KiB fit, also where the whole part is longer than that."""
+    part = Part(content=Content(body="x" * ROW_BYTES), native={"k": {"a": "y" * ROW_BYTES}})
+
+    await door.accept(door.submission(People(feed=9, ids=(await person("alice"),)), parts=(part,)))
+
+    ((parts,),) = await door.rows(message, "parts")
+    assert isinstance(parts, bytes)
+    assert unpack(parts) == (part,)
+    assert await door.rows(file, "id") == []

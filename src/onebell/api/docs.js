@@ -29,6 +29,26 @@ function field(parameter) {
   return { parameter, input, row: make("label", `${parameter.name} (${parameter.in})`, input) };
 }
 
+// A form has one file; its boundary is the browser's to write.
+function upload(form) {
+  const [name] = Object.keys(form.schema.properties);
+  const input = make("input");
+  input.type = "file";
+  const read = () => {
+    const data = new FormData();
+    if (input.files.length) data.set(name, input.files[0]);
+    return data;
+  };
+  return { row: make("label", name, input), headers: {}, read };
+}
+
+function payload(spec, content) {
+  if (content["multipart/form-data"]) return upload(content["multipart/form-data"]);
+  const input = make("textarea");
+  input.value = JSON.stringify(example(spec, content["application/json"].schema), null, 2);
+  return { row: make("label", "Body", input), headers: { "Content-Type": "application/json" }, read: () => input.value };
+}
+
 async function tryIt(method, path, fields, body, shown) {
   let url = path;
   const query = new URLSearchParams();
@@ -40,11 +60,11 @@ async function tryIt(method, path, fields, body, shown) {
   }
   const token = document.getElementById("token").value;
   if (token) headers.Authorization = `Bearer ${token}`;
-  if (body) headers["Content-Type"] = "application/json";
+  if (body) Object.assign(headers, body.headers);
   const target = query.size ? `${url}?${query}` : url;
   shown.textContent = "…";
   try {
-    const answer = await fetch(target, { method: method.toUpperCase(), headers, body: body ? body.value : undefined });
+    const answer = await fetch(target, { method: method.toUpperCase(), headers, body: body ? body.read() : undefined });
     const text = await answer.text();
     let pretty = text;
     try { pretty = JSON.stringify(JSON.parse(text), null, 2); } catch { /* not JSON: shown as it is */ }
@@ -58,12 +78,8 @@ function operation(spec, path, method, one) {
   const fields = (one.parameters || []).map(field);
   const inner = make("div", "", make("p", one.description), ...fields.map((each) => each.row));
   inner.className = "inner";
-  let body = null;
-  if (one.requestBody) {
-    body = make("textarea");
-    body.value = JSON.stringify(example(spec, one.requestBody.content["application/json"].schema), null, 2);
-    inner.append(make("label", "Body", body));
-  }
+  const body = one.requestBody ? payload(spec, one.requestBody.content) : null;
+  if (body) inner.append(body.row);
   const shown = make("pre");
   const button = make("button", "Try it");
   const isStream = path.endsWith("/stream");

@@ -10,9 +10,10 @@ from onebell.api.operations import Call, Caller, Operation, Parameter, Right
 from onebell.api.shapes import SenderRef
 from onebell.clock import iso
 from onebell.core.bell import Due
+from onebell.core.bodies import whole
 from onebell.core.context import Context
 from onebell.core.inbox import shown_part, unpack
-from onebell.core.model import Severity
+from onebell.core.model import Content, Severity
 from onebell.core.recall import recall
 from onebell.core.timeline import MessageRow, Sought, Timeline
 from onebell.errors import NotFound
@@ -202,7 +203,10 @@ class TimelinesApi:
         row = await self._find(call)
         if not call.who.may(Right.VIEW) and not _is_own(row, call.who):
             raise NotFound("there is no such message")
-        return _timeline(await self._context.store.timelines.timeline(row))
+        found = await self._context.store.timelines.timeline(row)
+        part = shown_part(unpack(found.message.parts))
+        content = Content() if part is None else await whole(self._context.files, call.who.space, part.content)
+        return _timeline(found, content)
 
     async def recall(self, call: Call) -> Recalled:
         """Take a message back."""
@@ -286,14 +290,12 @@ def _message(row: MessageRow) -> MessageItem:
     )
 
 
-def _timeline(found: Timeline) -> MessageTimeline:
-    part = shown_part(unpack(found.message.parts))
-    content = part.content if part is not None else None
+def _timeline(found: Timeline, content: Content) -> MessageTimeline:
     return MessageTimeline(
         message=_message(found.message),
-        body=content.body if content else "",
-        format=content.format.value if content else "text",
-        url=content.url if content else "",
+        body=content.body,
+        format=content.format.value,
+        url=content.url,
         inbox=InboxCounts(**msgspec.structs.asdict(found.inbox)),
         deliveries=tuple(
             DeliveryItem(

@@ -8,7 +8,8 @@ import msgspec
 from onebell.clock import Clock
 from onebell.core.audience import Reached, known, resolve
 from onebell.core.bell import StoredMessage
-from onebell.core.context import Lookups
+from onebell.core.bodies import ROW_BYTES, beside_row
+from onebell.core.context import Files, Lookups
 from onebell.core.events import EventKind
 from onebell.core.files import files_named
 from onebell.core.interceptors import Hold, Interceptor, intercept
@@ -33,12 +34,14 @@ class Accept:
         self,
         writer: Writer,
         lookups: Lookups,
+        files: Files,
         clock: Clock,
         mint: IdMint,
         interceptors: Sequence[Interceptor] = (),
     ) -> None:
         self._writer = writer
         self._lookups = lookups
+        self._files = files
         self._clock = clock
         self._mint = mint
         self._interceptors = interceptors
@@ -47,14 +50,23 @@ class Accept:
         if self._interceptors:
             verdict = await intercept(self._interceptors, submission)
             if isinstance(verdict, Hold):
-                return await self._writer.accept(self._held(verdict))
+                return await self._writer.accept(await self._held(verdict))
             submission = verdict.submission
+        submission, parts = await self._packed(submission)
         now = self._clock.now_ms()
         reached = known(self._lookups, submission) or await resolve(self._lookups, submission, now)
-        return await self._writer.accept(self._prepared(submission, reached, now))
+        return await self._writer.accept(self._prepared(submission, parts, reached, now))
 
-    def _prepared(self, submission: Submission, reached: Reached, now: int) -> Prepared:
-        item = self._item(submission, now)
+    async def _packed(self, submission: Submission) -> tuple[Submission, bytes]:
+        """The submission as it is stored, and its parts as their row holds them."""
+        parts = _encode(submission.parts)
+        if len(parts) <= ROW_BYTES:  # then nothing in it is long
+            return submission, parts
+        submission = await beside_row(self._files, submission)
+        return submission, _encode(submission.parts)
+
+    def _prepared(self, submission: Submission, parts: bytes, reached: Reached, now: int) -> Prepared:
+        item = self._item(submission, parts, now)
         item.boxes = reached.boxes
         item.waits = reached.waits
         item.expansions = reached.expansions
@@ -64,16 +76,16 @@ class Accept:
             item.events = _events(submission, reached)
         return item
 
-    def _held(self, verdict: Hold) -> Prepared:
-        item = self._item(verdict.submission, self._clock.now_ms())
+    async def _held(self, verdict: Hold) -> Prepared:
+        submission, parts = await self._packed(verdict.submission)
+        item = self._item(submission, parts, self._clock.now_ms())
         item.state = "held"
-        item.timers = [Timer(verdict.kind, _encode(verdict.submission), verdict.next_at)]
+        item.timers = [Timer(verdict.kind, _encode(submission), verdict.next_at)]
         return item
 
-    def _item(self, submission: Submission, now: int) -> Prepared:
+    def _item(self, submission: Submission, parts: bytes, now: int) -> Prepared:
         """What does not depend on who gets it."""
         severity = int(submission.severity)
-        parts = _encode(submission.parts)
         extra = _encode(submission.extra) if submission.extra else _NOTHING
         return Prepared(
             stored=self._stored(submission, severity, now),

@@ -1,17 +1,73 @@
 """Long bodies: a row holds the beginning, a file the whole (DESIGN §4: bytes > 16 KiB never enter a message row)."""
 
+from typing import Any
+
 import msgspec
 import structlog
 
 from onebell.core.context import Files
-from onebell.core.model import Content
+from onebell.core.model import Content, Format, Part, Submission
 
 log = structlog.get_logger()
 
+ROW_BYTES = 16_384
+"""Longer texts never enter a message row."""
 BODY_BYTES = 1_048_576
 """As much of a body as is shown anywhere."""
 LOOP_CHARS = 16_384
 """A longer body is rendered on a thread: sanitising it would hold up everybody else."""
+KEEP_S = 86_400
+"""Of a file that no message came to name; one that is named stays as long as its message."""
+_FILES = {
+    Format.HTML: ("body.html", "text/html; charset=utf-8"),
+    Format.MARKDOWN: ("body.md", "text/markdown; charset=utf-8"),
+}
+_TEXT = ("body.txt", "text/plain; charset=utf-8")
+
+
+async def beside_row(files: Files, submission: Submission) -> Submission:
+    """The same submission with its long bodies, and the long texts of its native payloads, in files.
+
+    The files are durable when this returns.
+
+    Raises:
+        StoreUnavailable: one cannot be written.
+    """
+    keep = _Keeper(files, submission)
+    return msgspec.structs.replace(submission, parts=tuple([await keep.part(part) for part in submission.parts]))
+
+
+class _Keeper:
+    """Puts what is long into files of one submission."""
+
+    def __init__(self, files: Files, submission: Submission) -> None:
+        self._files = files
+        self._space = submission.space
+        self._owner = submission.credential or submission.sender.party
+
+    async def part(self, part: Part) -> Part:
+        content = await self._content(part.content)
+        return msgspec.structs.replace(part, content=content, native=await self._payload(part.native))
+
+    async def _content(self, content: Content) -> Content:
+        body = content.body.encode("utf-8", "replace")
+        if content.body_file or len(body) <= ROW_BYTES:
+            return content
+        file = await self._put(*_FILES.get(content.format, _TEXT), body)
+        return msgspec.structs.replace(content, body=body[:ROW_BYTES].decode("utf-8", "ignore"), body_file=file)
+
+    async def _payload(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: await self._payload(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [await self._payload(inner) for inner in value]
+        if not isinstance(value, str) or len(text := value.encode("utf-8", "replace")) <= ROW_BYTES:
+            return value
+        return {"$file": await self._put(*_TEXT, text), "as": "text"}
+
+    async def _put(self, name: str, media_type: str, text: bytes) -> int:
+        file = await self._files.put(self._space, name, media_type, text, owner=self._owner, keep_s=KEEP_S)
+        return file.id
 
 
 async def whole(files: Files, space: int, content: Content) -> Content:

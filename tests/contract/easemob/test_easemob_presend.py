@@ -72,7 +72,7 @@ async def guarded(easemob: Service, server: Server) -> Service:
     mint = IdMint(context.clock, 1)
     writer = BatchWriter(context.store.db, context.clock, mint, LocalBell())
     pre = PreSend(context.lookups, server, context.clock)
-    accept = Accept(writer, context.lookups, context.clock, mint, (pre,))  # type: ignore[arg-type]
+    accept = Accept(writer, context.lookups, context.files, context.clock, mint, (pre,))  # type: ignore[arg-type]
     object.__setattr__(context, "accept", accept)
     await easemob.apply(directory(rule=RULE.replace("POLICY", "allow")))
     return easemob

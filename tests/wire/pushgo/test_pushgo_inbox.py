@@ -38,3 +38,15 @@ async def test_a_compat_message_is_read_in_the_inbox(server: RunningServer) -> N
     async with server.session.post(server.url + path, data="正文".encode(), headers={"Title": title}) as answer:
         assert answer.status == 200
     assert (await alice.find(title))["text"].strip() == "正文"
+
+
+async def test_a_long_message_is_read_to_its_end(server: RunningServer) -> None:
+    """What has no room in a row is in the inbox all the same, and in the message's timeline."""
+    alice = await InboxReader.sign_in(server.session, server.url, "alice", "alice-password")
+    title, text = secrets.token_hex(8), "long " * 4_000 + "end"
+    async with server.session.post(f"{server.url}/message", json=CHANNEL | {"title": title, "body": text}) as answer:
+        message_id = (await answer.json())["data"]["message_id"]
+    assert (await alice.find(title))["body"] == text
+    owner = {"Authorization": f"Bearer {await server.sign_in('alice', 'alice-password')}"}
+    async with server.session.get(f"{server.url}/api/v1/messages/{message_id}", headers=owner) as answer:
+        assert (await answer.json())["body"] == text

@@ -4,14 +4,13 @@ from typing import Any
 
 import msgspec
 
+from onebell.core.bodies import ROW_BYTES
 from onebell.core.context import Context, StoredFile
 from onebell.core.model import Format
 from onebell.dialects.pushplus.parse import Asked
 from onebell.dialects.pushplus.senders import SenderInfo
 from onebell.dialects.pushplus.templates import Shown
 
-ROW_BYTES = 16_384
-"""Longer bytes never enter a message row."""
 UTF8_BYTES = 4
 """Of one character at most."""
 

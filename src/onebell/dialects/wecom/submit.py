@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from onebell import ids
+from onebell.core.bodies import KEEP_S, ROW_BYTES
 from onebell.core.context import Context
 from onebell.core.directory import Feed
 from onebell.core.foreign import foreign
@@ -26,9 +27,6 @@ from onebell.dialects.wecom.kinds import Checked, Picture
 from onebell.dialects.wecom.mentions import Mentions, mentions_of
 from onebell.dialects.wecom.parse import Read
 from onebell.dialects.wecom.targets import Targets, people_named, visible_uids
-
-NATIVE_BYTES = 16 * 1024
-"""Larger originals never enter a message row (DESIGN §4): the carrier renders the neutral form instead."""
 
 _NO_NAME = "消息推送"
 _encode = msgspec.json.Encoder().encode
@@ -100,10 +98,12 @@ class Submitter:
         return await self._picture(bot, told, content, checked.picture)
 
     async def _picture(self, bot: Bot, told: Read, content: Content, picture: Picture) -> Part:
-        stored = await self._context.files.put(bot.space, picture.name, picture.type, picture.data, owner=bot.id)
+        stored = await self._context.files.put(
+            bot.space, picture.name, picture.type, picture.data, owner=bot.id, keep_s=KEEP_S
+        )
         attachment = Attachment(name=picture.name, type=picture.type, file=stored.id, size=len(picture.data))
         native = foreign(told.raw)
-        if len(told.body.image.base64) > NATIVE_BYTES:
+        if len(told.body.image.base64) > ROW_BYTES:
             native = native | {"image": {"base64": {"$file": stored.id}, "md5": told.body.image.md5}}
         return Part(content=with_picture(content, attachment), native=_native(native))
 
@@ -114,7 +114,8 @@ def _only(feed: Feed, people: tuple[int, ...]) -> Audience:
 
 
 def _native(raw: dict[str, Any]) -> dict[str, Any]:
-    return {"wecom_bot": raw} if len(_encode(raw)) <= NATIVE_BYTES else {}
+    # An original of many short texts has no room either: the carrier renders the neutral form instead.
+    return {"wecom_bot": raw} if len(_encode(raw)) <= ROW_BYTES else {}
 
 
 def _extra(targets: Targets) -> dict[str, Any]:

@@ -49,6 +49,14 @@ async def test_app_message_is_in_the_inbox_at_once(server: RunningServer) -> Non
     assert not await entries(server, BOB)
 
 
+async def test_every_element_is_read_in_the_inbox(server: RunningServer) -> None:
+    """Two elements are two messages (§1.4): the one entry of the call shows the words of both."""
+    second = {"platform": "all", "notification": {"android": {"alert": "第二条", "title": "又一标题"}}}
+    answer = await sent(server, aud_userid=["alice"], msg_app=[APP, second])
+    entry = await eventually(server, ALICE, answer["msgid"])
+    assert (entry["title"], entry["body"]) == ("标题", "消息\n\n又一标题\n第二条")
+
+
 async def test_bound_tag_hides_the_global_one(server: RunningServer) -> None:
     """``beta`` is alice's under this ChannelKey; ``ops`` is global: alice and bob."""
     both = (await sent(server, aud_tag=["ops"], msg_app=[APP]))["msgid"]

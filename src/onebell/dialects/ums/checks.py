@@ -21,7 +21,7 @@ from onebell.dialects.ums.answer import (
     invalid,
 )
 from onebell.dialects.ums.audience import Channel
-from onebell.dialects.ums.content import content_of
+from onebell.dialects.ums.content import content_of, joined
 from onebell.dialects.ums.group import DIALECT, INBOX, STRATEGY, Group, Strategy
 from onebell.dialects.ums.kinds import KINDS
 from onebell.dialects.ums.messages import sms_shape
@@ -70,7 +70,16 @@ async def parts_of(context: Context, channel: Channel, call: Call) -> tuple[Part
         Rejected: the group may not use that type, or its account is gone or switched off.
     """
     served = {kind: await _account_of(context, channel, kind) for kind in sorted(call.kinds)}
-    return tuple(_part(kind, element, *served[kind]) for kind, element in call.elements)
+    return _shown_whole([_part(kind, element, *served[kind]) for kind, element in call.elements])
+
+
+def _shown_whole(parts: list[Part]) -> tuple[Part, ...]:
+    # Each element is a message of its own (sheet §1.4), but a mailbox has one entry of a call and shows its first part.
+    shown = [number for number, part in enumerate(parts) if INBOX in part.carriers]
+    if len(shown) > 1:
+        content = joined([parts[number].content for number in shown])
+        parts[shown[0]] = msgspec.structs.replace(parts[shown[0]], content=content)
+    return tuple(parts)
 
 
 async def _account_of(context: Context, channel: Channel, kind: str) -> tuple[str, str]:

@@ -1,10 +1,12 @@
 """A ``msg_*`` element in the core's neutral form, for the inbox and for carriers of another kind than its own."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import msgspec
 
 from onebell.core.model import Attachment, Content, Format
 from onebell.dialects.ums.fields import Object
@@ -17,6 +19,18 @@ PLATFORM_ORDER = ("android", "ios", "hmos", "quickapp", "winphone")
 def content_of(kind: str, element: Object) -> Content:
     """The neutral form of a checked element."""
     return RENDERERS[kind](element)
+
+
+def joined(contents: Sequence[Content]) -> Content:
+    """Several messages as one: the first, with the words and pictures of the others below its own."""
+    first, *others = contents
+    texts = (first.body, *("\n".join(filter(None, (other.title, other.body))) for other in others))
+    return msgspec.structs.replace(
+        first,
+        body="\n\n".join(filter(None, texts)),
+        url=_first(*(content.url for content in contents)),
+        images=tuple(image for content in contents for image in content.images),
+    )
 
 
 def _string(source: object, *path: str) -> str:

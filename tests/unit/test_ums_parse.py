@@ -57,6 +57,22 @@ def test_empty_kind_counts_as_absent(empty: object) -> None:
     assert ((), (), {"email"}) == (call.tags, call.custom, call.kinds)
 
 
+def test_what_has_no_limit_of_its_own_has_room_in_a_row() -> None:
+    """Texts that the seed does not bound, and a callback's params, end at 16 KiB; the text of a mail is a file."""
+    long = "x" * 16_385
+    for fields in (
+        {"option": {"owner": long}},
+        {"callback": {"url": long}},
+        {"callback": {"params": {"a": long}}},
+        {"msg_email": [{"subject": long, "text": "t"}]},
+        {"msg_sms": [{"content": long}]},
+    ):
+        assert refusal(**fields) == answer.INVALID, fields.keys()
+    assert sent(msg_email=[{"subject": "s", "text": long}], callback={"params": {"a": long[:16_000]}}).kinds == {
+        "email"
+    }
+
+
 # ---------------------------------------------------------------- targets
 
 

@@ -13,6 +13,7 @@ from onebell.dialects.ums.fields import Object
 
 # ``[^<>]`` instead of ``[^>]``: linear on a megabyte of "<a" (RELIABILITY S10).
 MARKUP = re.compile(r"<(?:!--|[A-Za-z/!][^<>]*>)")
+TITLE_CHARS = 500
 PLATFORM_ORDER = ("android", "ios", "hmos", "quickapp", "winphone")
 
 
@@ -65,8 +66,9 @@ def _app(element: Object) -> Content:
     android = notification.get("android")
     extras = next((found for found in _extras(notification, message) if found), None)
     picture = _web_url(_string(android, "big_pic_path"))
+    title = _first(*(title for title, _ in alerts), _string(message, "title"), _string(other, "title"))
     return Content(
-        title=_first(*(title for title, _ in alerts), _string(message, "title"), _string(other, "title")),
+        title=title[:TITLE_CHARS],
         body=_first(
             *(text for _, text in alerts),
             _string(notification, "alert"),

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from onebell.core.bodies import ROW_BYTES
 from onebell.dialects.ums.answer import invalid
 
 Object: TypeAlias = Mapping[str, Any]
@@ -15,7 +16,7 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     required: bool = False
-    max_bytes: int = 0  # of UTF-8; 0 = no limit
+    max_bytes: int = ROW_BYTES  # of UTF-8; without a limit of its own a text must have room in a row; 0 = no limit
     max_chars: int = 0
 
 

@@ -122,7 +122,7 @@ def _is_number(value: str) -> bool:
 
 
 def _email(element: Object, where: str) -> None:
-    check_texts(element, (Text(name="subject", required=True), Text(name="text", required=True)), where)
+    check_texts(element, (Text(name="subject", required=True), Text(name="text", required=True, max_bytes=0)), where)
     files = element.get("files")
     if files is None:
         return

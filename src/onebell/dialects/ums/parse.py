@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from onebell.core.bodies import ROW_BYTES
 from onebell.dialects.ums.answer import BLACK_AND_WHITE, TOO_MANY_USERIDS, Rejected, invalid
 from onebell.dialects.ums.fields import Object, Text, is_integer, optional_object, text
 from onebell.dialects.ums.kinds import AUDIENCES, KINDS, LINKED
@@ -216,8 +217,15 @@ def _settings(source: Object) -> dict[str, Any]:
         "white_id": _id(option, "white_id", "option"),
         "priority": _priority(option),
         "callback_url": text(callback, Text(name="url"), "callback"),
-        "callback_params": optional_object(callback, "params", "callback") or {},
+        "callback_params": _params(callback),
     }
+
+
+def _params(callback: Object) -> dict[str, Any]:
+    params = optional_object(callback, "params", "callback") or {}
+    if len(msgspec.json.encode(params)) > ROW_BYTES:
+        raise invalid("callback.params", f"must not exceed {ROW_BYTES} bytes")
+    return params
 
 
 def _id(source: Object, name: str, where: str) -> int:

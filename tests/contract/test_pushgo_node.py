@@ -252,7 +252,8 @@ class TestGatewayToken:
 
     async def test_compat_keys_need_it(self, node: DialectNode) -> None:
         """PushGo's compat keys are guarded, other keys are refused as before; no token is taken from the query."""
-        assert (await node.call("POST", f"/ntfy/{CH}:{PW}?token=tok", b"x")).status == 401
+        for asked in ("token=tok", "thing_id=x", "ttl=soon"):
+            assert (await node.call("POST", f"/ntfy/{CH}:{PW}?{asked}", b"x")).status == 401
         assert (await node.call("POST", f"/ntfy/{CH}:{PW}", b"x", {"Authorization": "Bearer tok"})).status == 200
         assert (await node.call("POST", "/ntfy/nokey", b"x")).status == 400
 

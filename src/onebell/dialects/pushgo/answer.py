@@ -176,9 +176,9 @@ def route_not_found() -> Answer:
 
 
 def method_not_allowed(allowed: tuple[str, ...]) -> Answer:
-    """A known path with another method: an empty body."""
-    allow = ", ".join(sorted(allowed)).encode()
-    return Answer(405, b"", [(b"allow", allow), _request_id(ids.hex32())])
+    """A known path with another method: an empty body. Whoever may GET may HEAD."""
+    names = {*allowed, "HEAD"} if "GET" in allowed else set(allowed)
+    return Answer(405, b"", [(b"allow", ", ".join(sorted(names)).encode()), _request_id(ids.hex32())])
 
 
 def plain(why: PlainRejected) -> Answer:

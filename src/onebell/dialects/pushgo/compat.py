@@ -102,11 +102,11 @@ class Compat:
 
     async def _ntfy(self, request: Request, values: tuple[str, ...]) -> Answer:
         async def work(request: Request) -> Answer:
+            channel, password = compat_key(unquote(values[0]))
+            space = await self._gateway.space_of(request)
             query = _first_values(request.query_pairs())
             if "thing_id" in query:
                 raise Rejected(_THING_UNSUPPORTED)
-            channel, password = compat_key(unquote(values[0]))
-            space = await self._gateway.space_of(request)
             _refuse_long_body(request)
             return await self._door.send(space, ntfy_intent(channel, password, query, request), request.client)
 

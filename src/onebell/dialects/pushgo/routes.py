@@ -79,7 +79,7 @@ class PushGo:
 
     async def _refuse_method(self, request: Request) -> Answer:
         await self._gateway.space_of(request)
-        return answer.method_not_allowed(("GET", "HEAD", "POST"))
+        return answer.method_not_allowed(("GET", "POST"))
 
 
 class Rest:

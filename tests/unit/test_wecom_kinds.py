@@ -145,6 +145,7 @@ def test_an_image_is_decoded_leniently() -> None:
     [
         ({}, (44001, "empty media data")),
         ({"base64": "", "md5": "x"}, (44001, "empty media data")),
+        ({"base64": " \n", "md5": hashlib.md5(b"").hexdigest()}, (44001, "empty media data")),
         ({"base64": "DATA", "md5": "MD5"}, (301019, "media md5 not match")),
         (packed(PNG) | {"md5": "0" * 32}, (301019, "media md5 not match")),
         (packed(PNG) | {"base64": packed(PNG)["base64"][:-3]}, (301019, "media md5 not match")),

@@ -142,7 +142,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _image(body: Body, text_bytes: int) -> Checked:
-    if not body.image.base64:
+    if not body.image.base64.strip():
         raise Rejected(answer.EMPTY_MEDIA)
     data = _decoded(body.image.base64)
     if data is None or hashlib.md5(data, usedforsecurity=False).hexdigest() != body.image.md5.lower():

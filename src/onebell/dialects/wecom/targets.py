@@ -93,6 +93,8 @@ async def _found(lookups: Lookups, bot: Bot, chatid: str, msgtype: str) -> Targe
     if kinds is not None:
         return await _broadcast(lookups, bot, kinds, msgtype)
     chatids = tuple(dict.fromkeys(_ids(chatid)))
+    if not chatids:
+        raise Rejected(answer.UNKNOWN_CHAT)
     if len(chatids) > CHATIDS:
         raise Rejected(answer.too_many("chatid", CHATIDS))
     return (await _named(lookups, bot, chatids, msgtype)).some()

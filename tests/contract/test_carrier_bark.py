@@ -12,6 +12,7 @@ from tests.fakes.carrier_account import batch, exchange, rendered
 from tests.fakes.http_service import answer
 
 from onebell.carriers.bark import cipher
+from onebell.carriers.bark.carrier import PAYLOAD_BYTES
 from onebell.carriers.base import Address, Rendered
 from onebell.core.model import Format, Severity
 from onebell.core.outcomes import Outcome, Permanent, Sent, Temporary, Unauthorized
@@ -50,6 +51,17 @@ async def test_an_official_sample_passes_unchanged() -> None:
 
     assert await json(rendered("t", "b", native=sample), sound="bell") == WHOM | sample
     assert (await json(rendered(native=sample | {"id": "build-7"})))["id"] == "build-7"
+
+
+@pytest.mark.parametrize("long", ["x" * 5000, "<" * 1000])
+async def test_a_native_payload_fits_too(long: str) -> None:
+    """What is too long for Apple is cut, title first; all else stays."""
+    told = await body(rendered(native={"title": long, "body": long, "sound": "bell"}))
+    shown = msgspec.json.decode(told)
+    assert len(told) + 5 * told.count(b"<") <= PAYLOAD_BYTES
+    assert shown["sound"] == "bell"
+    assert 400 < len(shown["title"]) <= 512
+    assert len(shown["body"]) < len(long)
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,7 @@ def test_bark_has_more_to_show() -> None:
         "bark": {"title": "T", "body": "B", "subtitle": "S", "sound": "bell", "badge": 3}
     }
     assert native(APPLE, Words("T", "B")) == {}
+    assert native({"em_apns_ext": {"em_push_badge": True, "em_push_sound": 1}}, Words("T", "B")) == {}
 
 
 def at(clock: str) -> int:

@@ -22,6 +22,8 @@ PAYLOAD_BYTES = 3584
 """Of Apple's 4096: the server adds names, sound, category and the group once more."""
 SEALED_BYTES = 2560
 """Of the parameters when they are encrypted: base64 makes four bytes of three."""
+TITLE_BYTES = 512
+"""Of a title that is cut at all; the manifest says the same of those that are rendered."""
 PREVIEW_BYTES = 256
 """Of plain text beside Markdown, for versions of the app that do not know it."""
 
@@ -63,7 +65,7 @@ def _parameters(fields: dict[str, Any], batch: Batch, whom: dict[str, str], limi
     rendered, content = batch.rendered, batch.rendered.content
     whom = {**whom, "id": f"dlv_{batch.addresses[0].delivery}"}
     if rendered.native is not None:
-        return msgspec.json.encode({**whom, **rendered.native})
+        return _native({**whom, **rendered.native}, limit_bytes)
     is_marked_up = content.format in MARKED_UP
     chosen = {
         "title": rendered.title,
@@ -85,6 +87,16 @@ def _parameters(fields: dict[str, Any], batch: Batch, whom: dict[str, str], limi
     if is_marked_up:
         return fitted(marked_up, rendered.markdown, limit_bytes, _weight)
     return fitted(text, rendered.text, limit_bytes, _weight)
+
+
+def _native(payload: dict[str, Any], limit_bytes: int) -> bytes:
+    """As the dialect brought it; too long for Apple, it would reach nobody, so then its texts are cut."""
+    whole, body, title = msgspec.json.encode(payload), payload.get("body"), payload.get("title")
+    if not isinstance(body, str) or _weight(whole) <= limit_bytes:
+        return whole
+    if isinstance(title, str):
+        payload = {**payload, "title": cut(title, TITLE_BYTES)}
+    return fitted(lambda said: {**payload, "body": said}, body, limit_bytes, _weight)
 
 
 def _weight(body: bytes) -> int:

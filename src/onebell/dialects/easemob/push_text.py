@@ -102,5 +102,6 @@ def native(ext: Mapping[str, Any], words: Words) -> dict[str, Any]:
     apple = ext.get("em_apns_ext")
     if not isinstance(apple, dict):
         return {}
-    more = {name: apple[key] for key, name, kind in _BARK if isinstance(apple.get(key), kind) and apple[key]}
+    # By the type itself: ``true`` is no number of a badge.
+    more = {name: apple[key] for key, name, kind in _BARK if type(apple.get(key)) is kind and apple[key]}
     return {"bark": {"title": words.title, "body": words.body, **more}} if more else {}

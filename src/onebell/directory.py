@@ -72,7 +72,7 @@ async def apply(
 
     Raises:
         BadDirectory: every finding with line, place and reason; nothing was changed.
-        Conflict: another space has issued a value of the file.
+        Conflict: another space has issued a value of the file, or has a thing of which there can be only one.
         StoreUnavailable: nothing was changed.
     """
     found = os.environ if environment is None else environment

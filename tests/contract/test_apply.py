@@ -516,6 +516,14 @@ async def test_a_record_follows_the_file(home: Space):
     assert await home.apply(ALICE) == ["- item wecom k"]
 
 
+async def test_what_only_one_space_may_have(home: Space):
+    """Callers of an Easemob app say no space: a second one of its name would be reached by nobody."""
+    await home.apply('[space]\nname = "one"\n' + RECORD + "is_one = true\n")
+    with pytest.raises(Conflict, match="item wecom k: another space has it"):
+        await home.report('[space]\nname = "two"\n' + RECORD + "is_one = true\n")
+    assert await home.apply('[space]\nname = "two"\n' + RECORD) == ["+ space two", "+ item wecom k"]
+
+
 async def account(home: Space) -> Account:
     found = await home.lookups.account(home.id, "a/b", "alice")
     assert found is not None

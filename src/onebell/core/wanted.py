@@ -96,6 +96,7 @@ class WantedRecord(msgspec.Struct, frozen=True, kw_only=True):
     owner: str = ""  # uid
     data: dict[str, Any] = {}
     secrets: dict[str, str] = {}
+    is_one: bool = False  # callers name it without saying in which space: no two spaces may have it
 
     def __repr__(self) -> str:
         """Without what is secret."""

@@ -52,6 +52,14 @@ def by_key(
     return found[0] if found else None
 
 
+def is_elsewhere(connection: sa.Connection, space: int, dialect: str, kind: str, key: str) -> bool:
+    """Whether another space has a record of this name."""
+    theirs = sa.select(record.c.id).where(
+        record.c.space_id != space, record.c.dialect == dialect, record.c.kind == kind, record.c.key == key
+    )
+    return connection.execute(theirs.limit(1)).first() is not None
+
+
 def of_kind(
     connection: sa.Connection, vault: ServerVault, space: int, dialect: str, kind: str, owner: int | None = None
 ) -> list[Record]:

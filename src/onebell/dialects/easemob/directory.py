@@ -115,7 +115,7 @@ def _apps(section: Section) -> Iterator[Wanted]:
         _require(app.client_id not in clients, f"{where}.client_id", "is another app's")
         seen.add(app.key)
         clients.add(app.client_id)
-        yield WantedRecord(dialect=DIALECT, kind=APP, key=app.key, data=_plain(app))
+        yield WantedRecord(dialect=DIALECT, kind=APP, key=app.key, data=_plain(app), is_one=True)
         yield WantedCredential(
             dialect=DIALECT,
             kind=CLIENT,

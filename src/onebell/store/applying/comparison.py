@@ -75,7 +75,7 @@ async def bring_to(changes: Changes, target: Target) -> Done:
     """Make the space what the file wants; one transaction, none when nothing differs.
 
     Raises:
-        Conflict: another space has issued a value of the file.
+        Conflict: another space has issued a value of the file, or has a thing of which there can be only one.
         StoreUnavailable: nothing was changed.
     """
     foreseen = await compare(changes, target)

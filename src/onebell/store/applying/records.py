@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from onebell.core.directory import Record
 from onebell.core.wanted import WantedRecord
+from onebell.errors import Conflict
 from onebell.store import records as verbs
 from onebell.store.applying.desk import FROM_FILE, Desk, after
 from onebell.store.changes import Origin
@@ -42,6 +43,9 @@ def _remove(desk: Desk, stored: Record) -> None:
 
 
 def _make(desk: Desk, want: WantedRecord) -> None:
+    """Raises: Conflict: another space has it, and only one may."""
+    if want.is_one and verbs.is_elsewhere(desk.connection, desk.space, want.dialect, want.kind, want.key):
+        raise Conflict(f"{_thing(want)}: another space has it")
     new = NewRecord(
         id=desk.mint.mint(),
         dialect=want.dialect,

@@ -93,7 +93,8 @@ function operation(spec, path, method, one) {
 
 async function show() {
   const spec = await (await fetch("/api/v1/openapi.json")).json();
-  document.getElementById("about").textContent = spec.info.description;
+  const pieces = spec.info.description.split("`");
+  document.getElementById("about").append(...pieces.map((text, at) => make(at % 2 ? "code" : "span", text)));
   const groups = new Map();
   for (const [path, methods] of Object.entries(spec.paths)) {
     for (const [method, one] of Object.entries(methods)) {
@@ -105,4 +106,6 @@ async function show() {
   document.getElementById("operations").replaceChildren(...groups.values());
 }
 
-show();
+show().catch((error) => {
+  document.getElementById("operations").textContent = `The list of operations could not be shown: ${error}`;
+});

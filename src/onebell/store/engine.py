@@ -21,7 +21,7 @@ import structlog
 from onebell.clock import Clock
 from onebell.errors import OnebellError, StoreUnavailable
 from onebell.settings import Settings
-from onebell.store.workers import DOWN_S, Job, Writer
+from onebell.store.workers import DOWN_S, Job, Writer, words_of
 
 log = structlog.get_logger()
 
@@ -197,7 +197,7 @@ class Database:
             raise
         except Exception as error:
             if self._driver.is_unavailable(error):
-                raise StoreUnavailable(str(error)) from error
+                raise StoreUnavailable(words_of(error)) from error
             raise
 
     def _reader(self) -> sa.Connection:
@@ -235,8 +235,8 @@ class Database:
         except Exception as error:
             if not self._driver.is_unavailable(error):
                 raise
-            log.warning("store_read_failed", why=str(error).splitlines()[0])
-            raise StoreUnavailable(str(error)) from error
+            log.warning("store_read_failed", why=words_of(error))
+            raise StoreUnavailable(words_of(error)) from error
 
     def _begin_read(self) -> sa.Connection:
         connection = self._reader()

@@ -6,6 +6,7 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
+from onebell.errors import InvalidInput
 from onebell.store.hot import COMPILED
 
 LOCK_MS = 2_000
@@ -35,7 +36,11 @@ class PostgresDriver:
     joins = 1  # its connections write side by side, so there is little to gain and locks to hold longer
 
     def __init__(self, url: str) -> None:
-        self.url = sa.make_url(url).set(drivername="postgresql+psycopg")
+        """Raises ``InvalidInput``."""
+        try:
+            self.url = sa.make_url(url).set(drivername="postgresql+psycopg")
+        except (sa.exc.ArgumentError, ValueError) as error:  # its text has the password
+            raise InvalidInput("setting database_url: must be postgresql://user:password@host:port/name") from error
         self.dialect: sa.Dialect = PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call]
 
     def prepare(self) -> None:

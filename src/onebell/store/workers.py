@@ -123,10 +123,10 @@ class Writer(threading.Thread):
                     continue
                 if not (self._driver.is_unavailable(error) or self._driver.is_transient(error)):
                     raise
-                log.warning("store_write_failed", why=str(error).splitlines()[0])
+                log.warning("store_write_failed", why=words_of(error))
                 # Opened anew the next time: the cause may have gone away, and the old one's state is unknown.
                 self._disconnect()
-                raise StoreUnavailable(str(error)) from error
+                raise StoreUnavailable(words_of(error)) from error
             return
 
     def _once(self, jobs: list[Job]) -> None:
@@ -177,3 +177,9 @@ class Writer(threading.Thread):
             with contextlib.suppress(Exception):
                 self._connection.close()
             self._connection = None
+
+
+def words_of(error: Exception) -> str:
+    """One line of the driver's own: SQLAlchemy adds the statement and what was bound to it, which no log may have."""
+    lines = str(getattr(error, "orig", None) or error).splitlines()
+    return lines[0] if lines else type(error).__name__

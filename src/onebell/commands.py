@@ -16,7 +16,7 @@ from onebell.core.context import Context
 from onebell.core.directory import CarrierAccount, Space
 from onebell.core.model import Content, Part, PartyKind, People, Sender, Submission
 from onebell.core.outcomes import Sent
-from onebell.errors import InvalidInput, NotFound
+from onebell.errors import InvalidInput, NotFound, StoreUnavailable
 from onebell.ids import native_id
 
 Arguments: TypeAlias = dict[str, Any]
@@ -69,6 +69,8 @@ async def apply(context: Context, tools: Tools, given: Arguments) -> list[str]:
 async def send(context: Context, _: Tools, given: Arguments) -> list[str]:
     """Send a text to people."""
     space = await find_space(context, given["space"])
+    if not (given["title"] or given["body"]):
+        raise InvalidInput("a message has a title or a body")
     found = await context.lookups.people_by_uid(space.id, given["to"])
     missing = [uid for uid in given["to"] if uid.lower() not in found]
     if missing:
@@ -129,26 +131,41 @@ async def person_remove(context: Context, _: Tools, given: Arguments) -> list[st
 
 
 async def doctor(context: Context, tools: Tools, _: Arguments) -> list[str]:
-    """Try every part and say how it is."""
-    began = time.perf_counter()
-    spaces = await context.lookups.spaces()
-    lines = [f"ok   store ({context.store.db.kind}, {(time.perf_counter() - began) * 1000:.1f} ms)"]
-    lines.append(f"ok   bell ({'nats' if context.settings.nats_url else 'in process'})")
-    for space in spaces:
+    """Try every part and say how it is: a line each, which begins with ``ok`` or ``bad``."""
+    lines = [await _store(context), await _bell(context)]
+    for space in await context.lookups.spaces():
         for account in await context.store.carrier_accounts.every(space.id):
-            lines.append(f"{await _checked(tools.carriers, account)}: carrier {account.code} ({account.kind})")
+            verdict, words = await _checked(tools.carriers, account)
+            lines.append(f"{verdict:<4} carrier {account.code} ({account.kind}): {words}")
     return lines
 
 
-async def _checked(carriers: Carriers, account: CarrierAccount) -> str:
+async def _store(context: Context) -> str:
+    began = time.perf_counter()
+    try:
+        await context.store.sessions.probe(context.clock.now_ms())  # a write: a read would not notice a full disk
+    except StoreUnavailable as error:
+        return f"bad  store ({context.store.db.kind}): {error}"
+    return f"ok   store ({context.store.db.kind}, {(time.perf_counter() - began) * 1000:.1f} ms)"
+
+
+async def _bell(context: Context) -> str:
+    if not context.settings.nats_url:
+        return "ok   bell (in process)"
+    if await context.bell.reaches_others():
+        return "ok   bell (nats)"
+    return "bad  bell (nats): no connection; other nodes notice what happens here by polling only"
+
+
+async def _checked(carriers: Carriers, account: CarrierAccount) -> tuple[str, str]:
     try:
         carrier = await carriers.open(account)
     except (InvalidInput, NotFound) as error:
-        return f"bad  {error}"
+        return "bad", str(error)
     if not isinstance(carrier, Checks):
-        return "ok   configured, cannot be tried without sending"
+        return "ok", "configured, cannot be tried without sending"
     outcome = await carrier.check()
-    return "ok   answers" if isinstance(outcome, Sent) else f"bad  {outcome.why}"
+    return ("ok", "answers") if isinstance(outcome, Sent) else ("bad", outcome.why)
 
 
 async def write_backup(context: Context, _: Tools, given: Arguments) -> list[str]:

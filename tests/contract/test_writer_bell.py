@@ -2,17 +2,19 @@
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.engines import free_port, missing
+from structlog.testing import capture_logs
+from tests.engines import free_port
+from tests.fakes.nats_process import NatsProcess, nats_process
 
 from onebell.core.bell import Changed, ConfigChanged, Due, Mark, NewEntries, StoredMessage
 from onebell.core.model import Content, Part
+from onebell.store import nats_bell
 from onebell.store.bell import LocalBell, build_bell
 from onebell.store.nats_bell import PAYLOAD, NatsBell
 
@@ -35,38 +37,11 @@ def entries_note(body: str = "b") -> NewEntries:
     return NewEntries(message=stored, marks=(Mark(11, 1, 1, 1), Mark(12, 1, 3, 3, 99, 1, 1)))
 
 
-class NatsServer:
-    """nats-server on a port that stays the same over a restart."""
-
-    def __init__(self, program: str, place: Path) -> None:
-        self._command = [program, "-a", "127.0.0.1", "-l", str(place / "nats.log")]
-        self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"nats://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        self._process = subprocess.Popen([*self._command, "-p", str(self.port)])
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsServer]:
+def server(tmp_path: Path) -> Iterator[NatsProcess]:
     """A NATS server, started."""
-    program = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin:/usr/local/sbin")
-    if program is None:
-        missing("nats-server is not installed (apt-get install nats-server)")
-    running = NatsServer(program, tmp_path)
-    running.start()
-    yield running
-    running.stop()
+    with nats_process(tmp_path) as running:
+        yield running
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -113,7 +88,7 @@ def test_a_server_that_runs_alone_loads_no_client() -> None:
 
 
 @pytest.mark.nats
-async def test_other_nodes_hear_every_kind_once(server: NatsServer) -> None:
+async def test_other_nodes_hear_every_kind_once(server: NatsProcess) -> None:
     """A note arrives whole on the other node, and is heard once where it was rung."""
     bells = [NatsBell(server.url), NatsBell(server.url)]
     heard: list[list[object]] = [[], []]
@@ -141,7 +116,7 @@ async def test_other_nodes_hear_every_kind_once(server: NatsServer) -> None:
 
 
 @pytest.mark.nats
-async def test_a_note_that_is_too_large_becomes_a_hint(server: NatsServer) -> None:
+async def test_a_note_that_is_too_large_becomes_a_hint(server: NatsProcess) -> None:
     """A message beyond the broker's limit is not carried: the other nodes are told to look."""
     bells = [NatsBell(server.url), NatsBell(server.url)]
     hints: list[Changed] = []
@@ -159,7 +134,7 @@ async def test_a_note_that_is_too_large_becomes_a_hint(server: NatsServer) -> No
 
 
 @pytest.mark.nats
-async def test_a_bell_outlives_its_server(server: NatsServer) -> None:
+async def test_a_bell_outlives_its_server(server: NatsProcess) -> None:
     """With the server gone it still rings here; when the server is back, so are the other nodes."""
     bells = [NatsBell(server.url), NatsBell(server.url)]
     heard: list[Due] = []
@@ -183,7 +158,7 @@ async def test_a_bell_outlives_its_server(server: NatsServer) -> None:
 
 
 @pytest.mark.nats
-async def test_a_server_may_start_later(tmp_path: Path, server: NatsServer) -> None:
+async def test_a_server_may_start_later(tmp_path: Path, server: NatsProcess) -> None:
     """A node that starts before NATS rings for itself and connects when it can."""
     server.stop()
     bell = NatsBell(server.url)
@@ -196,6 +171,21 @@ async def test_a_server_may_start_later(tmp_path: Path, server: NatsServer) -> N
     await until(lambda: bell.is_connected)
 
     assert [note.queue for note in heard] == ["early"]
+    assert await bell.reaches_others()
+    await bell.close()
+
+
+async def test_an_address_where_nobody_listens_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client tries for ever: the log says at the first failure that there is no connection, and not again."""
+    monkeypatch.setattr(nats_bell, "MOMENT_S", 0)
+    monkeypatch.setattr(nats_bell, "RECONNECT_S", 0.01)
+    bell = NatsBell(f"nats://127.0.0.1:{free_port()}")
+    with capture_logs() as logs:
+        await bell.open()
+        await until(lambda: len(logs) > 2)
+
+    assert not await bell.reaches_others()
+    assert [line["event"] for line in logs if line["log_level"] == "warning"] == ["bell_unreachable"]
     await bell.close()
 
 

@@ -88,3 +88,7 @@ class Bell(Protocol):
     def listen(self, kind: type[N], heard: Callable[[N], None]) -> None:
         """Hear every note of a kind, from here and from other nodes, on the event loop."""
         ...
+
+    async def reaches_others(self) -> bool:
+        """Whether the other nodes hear it now; waits a moment for a connection that is being made."""
+        ...

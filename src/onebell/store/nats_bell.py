@@ -21,6 +21,8 @@ WAITING = 10_000
 PAYLOAD = 512 << 10
 """Bytes of one note at most; a server takes 1 MiB by default."""
 RECONNECT_S = 1
+MOMENT_S = 3
+"""How long a check waits for the first connection."""
 _MAX_PINGS = 2
 _PING_S = 10
 
@@ -34,6 +36,8 @@ class NatsBell:
         self._client: Client | None = None
         self._outgoing: asyncio.Queue[Note] = asyncio.Queue(WAITING)
         self._task: asyncio.Task[None] | None = None
+        self._connected = asyncio.Event()
+        self._has_complained = False
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Note).decode
 
@@ -52,6 +56,13 @@ class NatsBell:
         """Hear every note of a kind, from here and from other nodes."""
         self._local.listen(kind, heard)
 
+    async def reaches_others(self) -> bool:
+        """Whether there is a connection, after a moment."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(MOMENT_S):
+                await self._connected.wait()
+        return self.is_connected
+
     async def open(self) -> None:
         """Connect in the background, for as long as it takes."""
         self._task = asyncio.create_task(self._run())
@@ -69,6 +80,7 @@ class NatsBell:
 
     async def _run(self) -> None:
         self._client = await self._connect()
+        self._connected.set()
         while True:
             note = await self._outgoing.get()
             try:
@@ -90,7 +102,7 @@ class NatsBell:
                     reconnect_time_wait=RECONNECT_S,
                     ping_interval=_PING_S,
                     max_outstanding_pings=_MAX_PINGS,
-                    error_cb=_on_error,
+                    error_cb=self._on_error,
                     disconnected_cb=_on_disconnect,
                     reconnected_cb=_on_reconnect,
                 )
@@ -105,6 +117,14 @@ class NatsBell:
             else:
                 log.info("bell_connected")
                 return client
+
+    async def _on_error(self, error: Exception) -> None:
+        # The client tries for ever and tells nobody else: who mistyped the address must read it somewhere, once.
+        if self._connected.is_set() or self._has_complained:
+            log.debug("bell_error", why=repr(error))
+            return
+        self._has_complained = True
+        log.warning("bell_unreachable", why=repr(error))
 
     async def _publish(self, client: Client, note: Note) -> None:
         if not client.is_connected:
@@ -128,10 +148,6 @@ class NatsBell:
 
 def _subject(kind: type[Note]) -> str:
     return f"{SUBJECT}.{kind.__struct_config__.tag}"
-
-
-async def _on_error(error: Exception) -> None:
-    log.debug("bell_error", why=repr(error))
 
 
 async def _on_disconnect() -> None:

@@ -3,6 +3,7 @@
 import sqlite3
 import tarfile
 import tempfile
+import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -17,7 +18,18 @@ def backup(data: Path, archive: Path) -> str:
     """Copy a data directory while it is written to; the database by SQLite's own consistent copy.
 
     Returns a line that says what was written. The archive holds secrets: it is readable by its owner only.
+
+    Raises:
+        InvalidInput: it cannot be written there.
     """
+    try:
+        _write(data, archive)
+    except (OSError, sqlite3.Error) as error:
+        raise InvalidInput(f"{archive} cannot be written: {getattr(error, 'strerror', None) or error}") from error
+    return f"wrote {archive} ({archive.stat().st_size} bytes)"
+
+
+def _write(data: Path, archive: Path) -> None:
     with tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
         copy = Path(scratch) / DATABASE
         source = sqlite3.connect(f"file:{data / DATABASE}?mode=ro", uri=True)
@@ -29,28 +41,37 @@ def backup(data: Path, archive: Path) -> str:
             for name in (SERVER_KEY, FILES):
                 if (data / name).exists():
                     tar.add(data / name, name)
-    return f"wrote {archive} ({archive.stat().st_size} bytes)"
 
 
 def restore(archive: Path, data: Path) -> str:
-    """Unpack a backup into a data directory that holds no database yet.
+    """Unpack a backup into a data directory that holds nothing of a backup yet; a damaged one leaves nothing there.
 
     Raises:
-        InvalidInput: there is one already, or the copy in the archive is damaged.
+        InvalidInput: there is something already, or the archive is damaged.
     """
-    if (data / DATABASE).exists():
-        raise InvalidInput(f"{data / DATABASE} exists; restore into an empty directory")
+    for name in (DATABASE, SERVER_KEY, FILES):
+        if (data / name).exists():
+            raise InvalidInput(f"{data / name} exists; restore into an empty directory")
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(data, filter="data")
-    except tarfile.TarError as error:
-        raise InvalidInput(f"{archive} is no backup, or a damaged one: {error}") from error
-    verdict = _verdict(data / DATABASE)
-    if verdict != "ok":
-        (data / DATABASE).unlink(missing_ok=True)  # nothing may start on it
-        raise InvalidInput(f"the database in {archive} is damaged: {verdict}")
+    with tempfile.TemporaryDirectory(dir=data) as scratch:
+        found = Path(scratch)
+        _unpack(archive, found)
+        # The database last: nothing starts on half of a backup.
+        for name in (FILES, SERVER_KEY, DATABASE):
+            if (found / name).exists():
+                (found / name).rename(data / name)
     return f"restored {archive} into {data}"
+
+
+def _unpack(archive: Path, into: Path) -> None:
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            tar.extractall(into, filter="data")
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        raise InvalidInput(f"{archive} is no backup, or a damaged one: {error}") from error
+    verdict = _verdict(into / DATABASE)
+    if verdict != "ok":
+        raise InvalidInput(f"the database in {archive} is damaged: {verdict}")
 
 
 def _verdict(database: Path) -> str:

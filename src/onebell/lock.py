@@ -11,12 +11,20 @@ class AlreadyRunning(OnebellError):
     """Another process holds this data directory; go through its control socket."""
 
 
+class Unusable(OnebellError):
+    """The data directory cannot be made, or nothing can be written there."""
+
+
 class DataLock:
     """An advisory lock on a data directory, held until closed or until the process ends."""
 
     def __init__(self, data: Path) -> None:
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._file = (data / "onebell.lock").open("a")
+        """Raises ``Unusable``."""
+        try:
+            data.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = (data / "onebell.lock").open("a")
+        except OSError as error:
+            raise Unusable(f"the data directory {data} cannot be used: {error.strerror}") from error
 
     def __enter__(self) -> "DataLock":
         try:

@@ -49,6 +49,7 @@ async def serve(settings: Settings, *, demo_space: bool) -> None:
     """Run a node until SIGTERM or SIGINT; print one line when it accepts.
 
     Raises:
+        CannotListen: the address is in use, or none of this machine's.
         NodeLost: another node has taken this one's number; it was stopped as by a signal.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -71,11 +72,13 @@ async def serve(settings: Settings, *, demo_space: bool) -> None:
         # What start-up made lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
-        await server.serve()
-        for task in following:
-            task.cancel()
-        await asyncio.gather(*following, return_exceptions=True)
-        await control.close()
+        try:
+            await server.serve()
+        finally:
+            for task in following:
+                task.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
+            await control.close()
         if application.lost is not None:
             raise application.lost
 

@@ -16,6 +16,12 @@ import pytest
 from tests.faults.senders import Load, by_pushgo, by_pushplus, inbox_texts
 from tests.process import ServerProcess
 from tests.running import DemoStore
+from typer.testing import CliRunner
+
+from onebell.backup import backup, restore
+from onebell.cli import cli
+from onebell.errors import InvalidInput, NotFound, OnebellError
+from onebell.lock import DataLock
 
 SPACE = """
 [space]
@@ -117,6 +123,7 @@ async def test_the_life_of_a_space(desk: Desk, file: Path) -> None:
     assert "nobody has the uid nobody" in unknown.err
     assert "Traceback" not in unknown.err
     assert "ok   store (sqlite" in await desk.ok("doctor")
+    assert "a title or a body" in (await desk.run("send", "--to", "alice", "")).err
 
     if desk.server is None:
         desk.server = await ServerProcess(desk.data, options=()).start()
@@ -171,6 +178,38 @@ async def test_a_second_server_is_refused(tmp_path: Path) -> None:
         assert done.status == 1
         assert len(done.err.splitlines()) == 1
         assert "onebell.lock" in done.err
+
+
+async def test_a_taken_port_is_told(tmp_path: Path) -> None:
+    """A server that cannot listen says where and why in its last line, and lets go of its directory."""
+    async with ServerProcess(tmp_path / "data", options=()) as server:
+        port = server.url.rsplit(":", 1)[1]
+        other = Desk(tmp_path / "other", None)
+        done = await other.run("serve", "--port", port)
+
+    assert done.status == 1
+    assert done.err.splitlines()[-1] == f"onebell: cannot listen on 127.0.0.1:{port}: Address already in use"
+    assert not (other.data / "control.sock").exists()
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("person", "list"), ("send", "--to", "alice", "hello")])
+def test_a_mistyped_place_makes_nothing(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """Only ``serve``, ``apply``, ``migrate`` and ``restore`` begin a data directory."""
+    done = CliRunner().invoke(cli, [*command, "--data", str(tmp_path / "typo")])
+
+    assert isinstance(done.exception, NotFound)
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_place_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    """A data directory that is a file, and a directory file that is no text: one line, no trace."""
+    (tmp_path / "file").write_bytes(b"\xff\xfe")
+
+    with pytest.raises(OnebellError, match="cannot be used: File exists"):
+        DataLock(tmp_path / "file")
+    done = CliRunner().invoke(cli, ["apply", str(tmp_path / "file"), "--data", str(tmp_path / "data")])
+    assert isinstance(done.exception, InvalidInput)
+    assert "is no UTF-8 text" in str(done.exception)
 
 
 async def test_a_bad_file_is_told_with_line_and_reason(desk: Desk, tmp_path: Path) -> None:
@@ -250,6 +289,22 @@ async def test_a_damaged_archive_is_not_restored(tmp_path: Path, demo_store: Dem
     assert done.status == 1
     assert "damaged" in done.err
     assert "Traceback" not in done.err
+    assert list((tmp_path / "other").iterdir()) == []
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+async def test_half_an_archive_leaves_nothing(tmp_path: Path, demo_store: DemoStore, share: float) -> None:
+    """A copy that was cut short, or is none, is refused; the directory stays fit for a whole one."""
+    settings = await demo_store.sqlite(tmp_path / "data")
+    whole, cut = tmp_path / "whole.tar.gz", tmp_path / "cut.tar.gz"
+    backup(Path(settings.data), whole)
+    cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * share)])
+
+    with pytest.raises(InvalidInput, match="is no backup, or a damaged one"):
+        restore(cut, tmp_path / "other")
+    restore(whole, tmp_path / "other")
+    with pytest.raises(InvalidInput, match="cannot be written"):
+        backup(Path(settings.data), tmp_path / "missing" / "b.tar.gz")
 
 
 # ---------------------------------------------------------------- damage

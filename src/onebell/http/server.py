@@ -12,6 +12,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from onebell.errors import OnebellError
 from onebell.http.protocol import LenientProtocol
 from onebell.http.socket_protocol import SocketProtocol
 from onebell.settings import Settings
@@ -22,6 +23,10 @@ _KEEP_ALIVE_S = 75
 _SOCKET_MESSAGE_BYTES = 1024 * 1024
 _UNSENT_IN_KERNEL = 128 * 1024
 """Linux takes up to 4 MiB a connection that nobody reads: a slow reader would not be seen, and none of it counted."""
+
+
+class CannotListen(OnebellError):
+    """The address is in use, or is none of this machine's."""
 
 
 class HttpServer(uvicorn.Server):
@@ -76,7 +81,13 @@ class HttpServer(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """Raises ``CannotListen``."""
+        try:
+            await super().startup(sockets)
+        except SystemExit as ended:  # uvicorn has logged why
+            error = ended.__context__
+            why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "see the log"
+            raise CannotListen(f"cannot listen on {self.config.host}:{self.config.port}: {why}") from ended
         if self.started:
             self._bound_kernel_buffers()
             await self._ready(self.url)

@@ -170,6 +170,12 @@ async def test_case_19_a_bad_target_is_named(node: DialectNode) -> None:
     ]
 
 
+async def test_a_long_bad_target_is_named_shortly(node: DialectNode) -> None:
+    """No id is so long: what is remembered of it has room in the message's row."""
+    assert (await text(node, chatid="wrG2|" + "x" * 100_000)).body == OK
+    assert (await only(node, "wangwu")).extra["refused"] == [{"target": "x" * 64, "code": 40050}]
+
+
 @pytest.mark.parametrize(
     ("chatid", "code", "message"),
     [

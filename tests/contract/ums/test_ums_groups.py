@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from tests.contract.ums.support import APP, DIRECTORY, K2, MAIL, sent
+from tests.contract.ums.support import APP, DIRECTORY, K2, KEY, MAIL, sent
 from tests.fakes.clock import MovedClock
 from tests.service import Service, basic
 
@@ -33,6 +33,15 @@ async def test_case_5_group_settings(ums: Service, setting: str, code: int, stat
     ums.dialect = Ums(dataclasses.replace(ums.context, clock=moved))
     said = await ums.ask("POST", "/v1/sent", {"aud_userid": ["user1"], "msg_app": [APP], "option": {"black_id": 1234}})
     assert (code, status) == (said.code, said.status)
+
+
+async def test_a_group_whose_credential_is_switched_off(ums: Service) -> None:
+    """Whoever switches the pair off closes the group, as ``enabled = false`` in the file does."""
+    credential = await ums.context.lookups.credential_named(ums.space, "ums", "channel_group", KEY)
+    assert credential is not None
+    await ums.context.store.credentials.disable(ums.space, credential.id)
+
+    assert await sent(ums, aud_userid=["user1"], msg_app=[APP]) == 1015005
 
 
 async def test_white_lists_may_be_off(ums: Service) -> None:

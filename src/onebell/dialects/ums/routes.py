@@ -108,6 +108,8 @@ class Ums:
 
     async def _parsed(self, request: Request, credential: Credential, group: Group, parse: Parse) -> Call:
         source = document(request.body)
+        if not credential.enabled:
+            raise Rejected(answer.GROUP_CLOSED)
         check_open(group, self._context.clock.now_ms())
         await self._count(credential, group)
         return parse(source)

@@ -28,6 +28,9 @@ from onebell.dialects.wecom.mentions import Mentions, mentions_of
 from onebell.dialects.wecom.parse import Read
 from onebell.dialects.wecom.targets import Targets, people_named, visible_uids
 
+TARGET_CHARS = 64
+"""Of a refused target that are remembered: no id is longer (sheet §1)."""
+
 _NO_NAME = "消息推送"
 _encode = msgspec.json.Encoder().encode
 
@@ -123,5 +126,5 @@ def _extra(targets: Targets) -> dict[str, Any]:
     if targets.blackboards:
         extra["blackboards"] = [feed.id for feed in targets.blackboards]
     if targets.refused:
-        extra["refused"] = [{"target": item.target, "code": item.fault.code} for item in targets.refused]
+        extra["refused"] = [{"target": item.target[:TARGET_CHARS], "code": item.fault.code} for item in targets.refused]
     return extra

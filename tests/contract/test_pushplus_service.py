@@ -30,6 +30,7 @@ from onebell.vault import ServerVault
 
 UT = "a11ce000000000000000000000000001"
 UTB = "b0b00000000000000000000000000001"
+UTC = "ca501000000000000000000000000001"
 FB = "f0000000000000000000000000000b0b"
 
 TEXT = f"""
@@ -43,6 +44,13 @@ name = "Alice"
 
 [[people]]
 uid = "bob"
+
+[[people]]
+uid = "carol"
+
+[[routes]]
+person = "carol"
+carriers = ["bot"]
 
 [[carriers]]
 code = "bot"
@@ -59,6 +67,12 @@ callback_url = "http://127.0.0.1:9/account"
 [[pushplus.users]]
 person = "bob"
 token = "{UTB}"
+
+[[pushplus.users]]
+person = "carol"
+token = "{UTC}"
+secret_key = "carol-secret"
+callback_url = "http://127.0.0.1:9/account"
 
 [[pushplus.topics]]
 code = "ops"
@@ -259,9 +273,21 @@ async def test_results_follow_the_deliveries(service):
     assert await result(nobody) == (3, "无用户接收消息")
 
 
-async def access_key(service: Service) -> str:
-    """A new access key of alice."""
-    body = {"token": UT, "secretKey": "alice-secret"}
+async def test_an_inbox_suffices(service):
+    """What carol has bound beside her inbox is still to come: it is sent all the same, and told of once."""
+    code = await send(service, token=UTC, content="c")
+    headers = {"access-key": await access_key(service, UTC, "carol-secret")}
+    said = await service.ask("GET", f"/api/open/message/sendMessageResult?shortCode={code}", None, headers)
+    (message,) = await service.rows(schema.message)
+
+    assert (message["state"], message["watched"], len(await service.rows(schema.delivery))) == ("accepted", 0, 1)
+    assert await service.events("finished") == [{"person": 0, "ok": True, "message": ""}]
+    assert (said.json["data"]["status"], said.json["data"]["errorMessage"]) == (2, "")
+
+
+async def access_key(service: Service, token: str = UT, secret: str = "alice-secret") -> str:
+    """A new access key of a user, alice unless said."""
+    body = {"token": token, "secretKey": secret}
     said = await service.ask("POST", "/api/common/openApi/getAccessKey", body)
     assert said.code == 200
     return str(said.json["data"]["accessKey"])

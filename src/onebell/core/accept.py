@@ -73,6 +73,7 @@ class Accept:
         item.slots = reached.slots
         item.state = _state(reached)
         if submission.watched:
+            item.is_told = _is_done(submission, reached)
             item.events = _events(submission, reached)
         return item
 
@@ -142,10 +143,14 @@ def _state(reached: Reached) -> str:
     return "accepted" if reached.waits else "finished"
 
 
+def _is_done(submission: Submission, reached: Reached) -> bool:
+    return not reached.is_open or (submission.inbox_suffices and bool(reached.boxes))
+
+
 def _events(submission: Submission, reached: Reached) -> list[FirstEvent]:
-    """What is true from the start; the last is that nothing is left to be done."""
+    """What is true from the start; the last is that nothing is left to be told of."""
     events = [*submission.events, *reached.events]
-    if not reached.is_open:
+    if _is_done(submission, reached):
         done = {"ok": bool(reached.boxes), "message": ""}
         events.append(FirstEvent(kind=EventKind.FINISHED, data=done))
     return events

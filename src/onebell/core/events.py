@@ -31,7 +31,8 @@ class EventKind(Enum):
     EXPIRED = "expired"
     """A delivery's time passed before its turn."""
     FINISHED = "finished"
-    """No delivery is open any more; ``data`` = {"ok": bool, "message": str} (PushPlus message_complate)."""
+    """No delivery is open any more, or the inbox suffices; ``data`` = {"ok": bool, "message": str} (PushPlus
+    message_complate)."""
     JOINED = "joined"
     """A person came into a feed by a link; ``data`` = {"feed"} (PushPlus add_topic_user)."""
     BEFRIENDED = "befriended"

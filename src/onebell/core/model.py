@@ -275,6 +275,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     guards: tuple[GuardUse, ...] = ()
     callback: CallbackTarget | None = None
     watched: bool = False  # events of this message are packed into callbacks by the dialect
+    inbox_suffices: bool = False  # FINISHED is told once it is in an inbox, whatever else is on its way (PushPlus)
     events: tuple[FirstEvent, ...] = ()  # stored with the message when it is watched
     scopes: tuple[str, ...] = ("all",)  # whose addresses of a person count, the best first (UMS: ChannelKey, all)
     priority: int = 0  # place in the delivery queue, 1 … 5 as Severity; 0 = by severity

@@ -60,6 +60,7 @@ class Prepared(msgspec.Struct, kw_only=True):
     credential: int
     keep: str
     watched: bool
+    is_told: bool = False  # its end is among ``events``: none is written when its last delivery closes
     parts: bytes
     extra: bytes
     callback: bytes  # empty = none
@@ -147,8 +148,9 @@ def message_row(item: Prepared) -> Row:
     return (
         stored.space, stored.id, stored.dialect, stored.public_id, stored.sender, stored.sender_kind,
         stored.sender_name, item.credential, item.feed, stored.parent, item.severity, item.keep, item.state,
-        1 if item.watched else 0, bytearray(item.parts), bytearray(item.extra), bytearray(item.callback), item.due_at,
-        stored.expires_ms, stored.created_ms, stored.created_ms if item.state == "finished" else 0, stored.device,
+        1 if item.watched and not item.is_told else 0, bytearray(item.parts), bytearray(item.extra),
+        bytearray(item.callback), item.due_at, stored.expires_ms, stored.created_ms,
+        stored.created_ms if item.state == "finished" else 0, stored.device,
     )  # fmt: skip
 
 

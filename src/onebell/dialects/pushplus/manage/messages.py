@@ -54,10 +54,10 @@ def _since(call: Call) -> int:
 
 
 def _result(found: SentMessage) -> _Result:
+    if found.is_reached:
+        return _Result(SENT, "", shanghai_text(found.finished_at or found.created_at))
     if not found.finished_at:
         return _Result(SENDING, "", shanghai_text(found.created_at))
-    if found.is_reached:
-        return _Result(SENT, "", shanghai_text(found.finished_at))
     return _Result(FAILED, found.why or NO_RECIPIENT, shanghai_text(found.finished_at))
 
 

@@ -135,8 +135,10 @@ async def test_no_answer_is_tried_again() -> None:
     assert isinstance((await sent(script=drop(), body="b"))[1], Temporary)
 
 
-@pytest.mark.parametrize("headers", ['{"a": ', '["a"]', "no colon", ": value"])
-async def test_headers_that_cannot_be_read(headers: str) -> None:
+@pytest.mark.parametrize(
+    "headers", ['{"a": ', '["a"]', "nocolon", ": value", '{"a b": "c"}', "标: c", '{"a": "b\\nc"}']
+)
+async def test_headers_that_cannot_be_sent(headers: str) -> None:
     """Said by name when the account is opened, so that its operator can put it right."""
     with pytest.raises(InvalidInput) as refused:
         async with opened("http_template", url="http://a.test", headers=headers):

@@ -46,7 +46,7 @@ TRIED_ADDRESSES = 3
 KEEP_ALIVE_S = 15.0
 
 _METHOD = re.compile(r"[A-Z]{1,20}")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # Ours to say: the connection's framing and the name that the gate has looked at.
 _OWN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection", "expect", "upgrade"})
 _PACKED = {"gzip": 31, "x-gzip": 31, "deflate": 15}
@@ -285,7 +285,7 @@ def _checked_headers(method: str, headers: Mapping[str, str]) -> CIMultiDict[str
         raise InvalidInput("method is not a token", "method")
     checked: CIMultiDict[str] = CIMultiDict()
     for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name) or any(ord(char) < 32 and char != "\t" for char in value):
+        if not HEADER_NAME.fullmatch(name) or any(ord(char) < 32 and char != "\t" for char in value):
             raise InvalidInput("header with a forbidden character", "headers")
         if name.lower() not in _OWN_HEADERS:
             checked[name] = value

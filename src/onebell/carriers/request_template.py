@@ -5,7 +5,7 @@ A placeholder's value is escaped for the place it stands in, so that no content 
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +13,7 @@ import msgspec
 
 from onebell.carriers.base import Batch
 from onebell.carriers.one_call import Call
+from onebell.carriers.outbound import HEADER_NAME
 from onebell.errors import InvalidInput
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
@@ -48,7 +49,7 @@ def read_template(fields: Mapping[str, Any], escape_form: Escape) -> RequestTemp
     """The template in the fields ``method``, ``url``, ``headers`` and ``body`` of an account.
 
     Raises:
-        InvalidInput: ``headers`` is neither a JSON object nor ``Name: value`` lines.
+        InvalidInput: ``headers`` is neither a JSON object nor ``Name: value`` lines, or no request can carry it.
     """
     body, headers = str(fields.get("body") or ""), _headers(str(fields.get("headers") or ""))
     given = next((text for name, text in headers.items() if name.lower() == "content-type"), "")
@@ -110,13 +111,23 @@ def _is_json(template: str) -> bool:
 
 
 def _headers(text: str) -> dict[str, str]:
-    if text.lstrip().startswith("{"):
-        try:
-            given = msgspec.json.decode(text, type=dict[str, str], strict=False)
-        except msgspec.DecodeError:
-            raise InvalidInput("headers is not a JSON object of texts", "headers") from None
-        return dict(given)
-    pairs = [line.partition(":") for line in text.splitlines() if line.strip()]
-    if any(not name.strip() or not colon for name, colon, _ in pairs):
-        raise InvalidInput("headers must be a JSON object or lines of Name: value", "headers")
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    headers = _object(text) if text.lstrip().startswith("{") else dict(_lines(text))
+    if not all(HEADER_NAME.fullmatch(name) and not _CONTROL.search(value) for name, value in headers.items()):
+        raise InvalidInput("headers holds a name or value that cannot be sent", "headers")
+    return headers
+
+
+def _object(text: str) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, str], strict=False)
+    except msgspec.DecodeError:
+        raise InvalidInput("headers is not a JSON object of texts", "headers") from None
+
+
+def _lines(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        name, colon, value = line.partition(":")
+        if not colon and line.strip():
+            raise InvalidInput("headers must be a JSON object or lines of Name: value", "headers")
+        if colon:
+            yield name.strip(), value.strip()

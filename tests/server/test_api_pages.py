@@ -74,7 +74,8 @@ async def test_files_have_their_type_and_caching(
 @pytest.mark.parametrize(
     "path",
     ["/assets/none.js", "/assets/../secret.js", "/assets/%2e%2e/secret.js", "/assets/..%2f..%2fsecret.js",
-     "/assets/notes.exe", "/assets/", "/assets//etc/passwd", "/assets/../../secret.js"],
+     "/assets/notes.exe", "/assets/", "/assets//etc/passwd", "/assets/../../secret.js",
+     f"/assets/{'x' * 300}.js"],
 )  # fmt: skip
 async def test_nothing_else_is_served(native: Native, built: Path, path: str) -> None:
     """No file outside of the build, none of another kind, no directory."""

@@ -42,6 +42,7 @@ SECURITY: Mapping[bytes, bytes] = {
 }
 _FOREVER = b"public, max-age=31536000, immutable"
 _HOUR = b"public, max-age=3600"
+_ASSET = re.compile(r"assets/[A-Za-z0-9_.-]{1,200}")
 _HASHED = re.compile(r"-[A-Za-z0-9_-]{8}\.[a-z0-9]+$")
 """Names that the build gives: another content has another name."""
 _NOT_BUILT = (
@@ -97,6 +98,8 @@ class Pages:
         return self._answer(name, _FOREVER if _HASHED.search(name) else _HOUR)
 
     def _is_asset(self, name: str) -> bool:
+        if not _ASSET.fullmatch(name):  # the file system has limits of its own, and words for them
+            return False
         path = (self._web / name).resolve()
         return path.is_relative_to(self._web / "assets") and path.is_file()
 

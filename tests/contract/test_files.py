@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from onebell.ids import IdMint
 from onebell.settings import Settings
 from onebell.store import schema
 from onebell.store.engine import Database
-from onebell.store.files import CHUNK, StoredFiles, open_files
+from onebell.store.files import CHUNK, DiskBytes, StoredFiles, open_files
 
 
 @pytest.fixture
@@ -209,6 +209,25 @@ async def test_bodies_pass_through_without_being_held(files: StoredFiles, space:
     tracemalloc.stop()
     assert size == file.size == 96 * CHUNK
     assert peak < 8 * 1024 * 1024
+
+
+async def test_a_file_is_synced_before_anything_can_name_it(
+    tmp_path: Path, database: Database, space: int, monkeypatch: pytest.MonkeyPatch
+):
+    """All its bytes first, then its name, then that's directory: a power cut leaves the whole or nothing (R2)."""
+    root, synced = tmp_path / "disk", []
+
+    def fsync(descriptor: int, sync: Callable[[int], None] = os.fsync) -> None:
+        path, is_named = Path(f"/proc/self/fd/{descriptor}").readlink(), bool(list(root.glob("*/*[!t]")))
+        synced.append((path.stat().st_size if path.is_file() else path.relative_to(root).parts, is_named))
+        sync(descriptor)
+
+    files = StoredFiles(database, IdMint(SystemClock(), 0), SystemClock(), DiskBytes(root))
+    monkeypatch.setattr(os, "fsync", fsync)
+    await files.put(space, "a.txt", "text/plain", in_pieces(b"body", 2))
+
+    (path,) = root.glob("*/*")
+    assert synced == [(4, False), ((path.parent.name,), True), ((), True)]
 
 
 async def test_a_file_is_published_once(files: StoredFiles, space: int):

@@ -162,6 +162,20 @@ async def test_a_restarted_server_is_found_again(cluster: Cluster) -> None:
 
 
 @pytest.mark.postgres
+async def test_postgresql_syncs_every_commit(cluster: Cluster) -> None:
+    """Whatever the server's own setting, a commit that was answered outlives a power cut (R2)."""
+    url = cluster.database()
+    with psycopg.connect(url, autocommit=True) as own:
+        own.execute(f'ALTER DATABASE "{own.info.dbname}" SET synchronous_commit = off')
+    database = await open_database(Settings(database_url=url), SystemClock())
+
+    said = await database.write(lambda connection: connection.scalar(sa.text("SHOW synchronous_commit")))
+
+    assert said == "on"
+    await database.close()
+
+
+@pytest.mark.postgres
 async def test_a_transaction_that_the_server_ended_is_unavailability(cluster: Cluster) -> None:
     """A node that was frozen in the middle of one finds it gone: nothing is stored, the next write works (R19)."""
     url = cluster.database()

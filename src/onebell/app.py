@@ -30,6 +30,7 @@ from onebell.console.pages import Pages
 from onebell.console.setup import Setup
 from onebell.core.accept import Accept
 from onebell.core.callbacks import Callbacks
+from onebell.core.clock_watch import ClockWatch
 from onebell.core.context import Context
 from onebell.core.dispatch import Dispatcher
 from onebell.core.expand import Expander
@@ -198,6 +199,7 @@ class Application:
             self._plans,
             self._receipts,
             self._keeper,
+            ClockWatch(self.context),
             self.native,
             self._msync,
         )

@@ -34,6 +34,7 @@ from onebell.store.receipts import Receipts
 from onebell.store.records import Records
 from onebell.store.relations import Relations
 from onebell.store.sessions import Sessions
+from onebell.store.set_back import SetBack
 from onebell.store.targets import Targets
 from onebell.store.timeline import Timelines
 from onebell.store.ums import UmsStore
@@ -77,6 +78,7 @@ class Store:
     plans: Plans
     receipts: Receipts
     keeping: Keeping
+    set_back: SetBack
     ums: UmsStore
     easemob: EasemobStore
     wecom: WecomStore
@@ -117,6 +119,7 @@ def build_store(db: Database, changes: Changes) -> Store:
         plans=Plans(db),
         receipts=Receipts(db),
         keeping=Keeping(db, changes),
+        set_back=SetBack(db),
         ums=UmsStore(db),
         easemob=EasemobStore(changes),
         wecom=WecomStore(db),

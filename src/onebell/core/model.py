@@ -292,7 +292,7 @@ class EntryRef(msgspec.Struct, frozen=True, kw_only=True):
     """Where a message landed."""
 
     mailbox: int  # = the owner's party id
-    seq: int
+    seq: int  # 0 = nowhere: its owner was not online, and it was only for who is
     public_id: str = ""  # only for numbered submissions
 
 

@@ -81,7 +81,7 @@ class Scribe:
         for at, item, its_boxes, ids in zip(accepted, chosen, boxes, numbers, strict=True):
             marks = _entries(item, its_boxes, ids, places, tables["entry"])
             self._rows(item, ids, marks, online, tables)
-            results[at] = Stored(_receipt(item, marks), marks)
+            results[at] = Stored(_receipt(item, marks, ids), marks)
         for name, statement in self._plain:
             rows = tables[name]
             if rows:
@@ -166,14 +166,16 @@ def _entries(
     return tuple(marks)
 
 
-def _receipt(item: Prepared, marks: tuple[Mark, ...]) -> Receipt:
+def _receipt(item: Prepared, marks: tuple[Mark, ...], ids: Sequence[int]) -> Receipt:
     stored = item.stored
     if not item.slots:
         return Receipt(message=stored.id, public_id=stored.public_id)
+    places = {mark.mailbox: mark.seq for mark in marks}
+    # Also of who is not online: the sender's own copy has that number, and the caller must hear the same.
     entries = tuple(
-        EntryRef(mailbox=mark.mailbox, seq=mark.seq, public_id=str(mark.public_id))
-        for mark in marks
-        if mark.direction == 0
+        EntryRef(mailbox=box.mailbox, seq=places.get(box.mailbox, 0), public_id=str(ids[box.slot]))
+        for box in item.boxes
+        if box.direction == 0
     )
     return Receipt(message=stored.id, public_id=stored.public_id, entries=entries)
 

@@ -126,6 +126,11 @@ async def test_case_9_online_only(desk: Desk) -> None:
         number = await desk.sent("there", routetype="ROUTE_ONLINE")
         (meta,) = await client.news()
         assert meta.id == int(number)
+    async with signed_in(desk, "u1") as sender:
+        # To nobody, and yet sent: the sender's copy has the number that the caller was told.
+        number = await desk.sent("there", routetype="ROUTE_ONLINE", sync_device=True)
+        (meta,) = await sender.news()
+        assert meta.id == int(number)
     await desk.sent("there", routetype="ROUTE_ALL")
     assert await count(desk, "there") == 1
 

@@ -247,8 +247,8 @@ def _for_callbacks(message: Message, receivers: Receivers) -> dict[str, Any]:
 
 
 def _ids(context: Context, message: Message, receivers: Receivers, receipt: Receipt) -> dict[str, str]:
-    """One id per receiver, under the name as sent (D7). Who got no entry — offline, or a name that nobody can
-    have — still has an id in the answer (sheet §1.3)."""
+    """One id per receiver, under the name as sent (D7). A name that nobody can have, or that there is no room for,
+    still has an id in the answer (sheet §1.3)."""
     ids = {entry.mailbox: entry.public_id for entry in receipt.entries}
     named: dict[str, str] = {}
     for name in message.receivers:

@@ -1,6 +1,7 @@
 """Names that nobody has in an Easemob app yet: what is sent to them waits a week for who appears (sheet easemob D9)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -8,12 +9,14 @@ from onebell.core.model import PartyKind
 from onebell.store import parties
 from onebell.store.counters import NAME_KEPT_MS
 from onebell.store.queueing import ZERO
-from onebell.store.schema import account, entry, feed, mailbox, member, party
+from onebell.store.schema import account, entry, feed, mailbox, member, message, party
 from onebell.store.upserts import pages
 
 DIALECT = "easemob"
 KEPT_ENTRIES = 500
 """Of one name, the newest (sheet easemob §5: offline store)."""
+_NAME: sa.ColumnElement[str] = sa.literal_column("'name'")
+"""The party's kind in clear: SQLite takes a partial index only for a constant."""
 PIECE = 100
 """Names that one transaction takes away."""
 
@@ -133,7 +136,11 @@ def _append(
 
 def over(connection: sa.Connection, space: int, now_ms: int) -> dict[int, str]:
     """Up to ``PIECE`` names that nothing was sent to for a week: party and key."""
-    rows = connection.execute(
+    return {row.id: row.name for row in connection.execute(_over(space, now_ms))}
+
+
+def _over(space: int, now_ms: int) -> sa.Select[Any]:
+    return (
         sa.select(party.c.id, party.c.name)
         .join(mailbox, sa.and_(mailbox.c.space_id == party.c.space_id, mailbox.c.id == party.c.id))
         .where(
@@ -142,23 +149,43 @@ def over(connection: sa.Connection, space: int, now_ms: int) -> dict[int, str]:
             mailbox.c.expires_at < now_ms,
             party.c.kind == PartyKind.NAME.value,
         )
+        .order_by(mailbox.c.id)
         .limit(PIECE)
     )
-    return {row.id: row.name for row in rows}
 
 
 def sweep(connection: sa.Connection, space: int, mint: Callable[[], int], now_ms: int) -> int:
     """Take away what :func:`over` names; how many.
 
-    What reached one in the moment somebody got an account of that name is given to him first.
+    What reached one in the moment somebody got an account of that name is given to him first. One that has written
+    stays as long as its messages, for whoever has them looks back on them by its name (``from`` need not exist).
     """
-    names = over(connection, space, now_ms)
+    # Held, so that nothing is sent to one of them meanwhile; whoever just got something is none of them any more.
+    held = connection.execute(_over(space, now_ms).with_for_update(of=mailbox))
+    names = {row.id: row.name for row in held}
     owners = _owners(connection, space, list(names.values()))
     for key, person in owners.items():
         app, _, name = key.rpartition("/")
         give(connection, space, app, name, person, mint, now_ms)
-    _remove(connection, space, list(names))
+    writers = _writers(connection, space, list(names))
+    _empty(connection, space, writers, now_ms)
+    _remove(connection, space, [one for one in names if one not in writers])
     return len(names)
+
+
+def _writers(connection: sa.Connection, space: int, ids: Sequence[int]) -> frozenset[int]:
+    wrote = sa.exists().where(
+        message.c.space_id == space, message.c.sender == mailbox.c.id, message.c.sender_kind == _NAME
+    )
+    rows = connection.execute(sa.select(mailbox.c.id).where(mailbox.c.space_id == space, mailbox.c.id.in_(ids), wrote))
+    return frozenset(rows.scalars())
+
+
+def _empty(connection: sa.Connection, space: int, ids: Collection[int], now_ms: int) -> None:
+    """What waited for these is over, they themselves are looked at again in a week."""
+    connection.execute(sa.delete(entry).where(entry.c.space_id == space, entry.c.mailbox_id.in_(ids)))
+    later = sa.update(mailbox).where(mailbox.c.space_id == space, mailbox.c.id.in_(ids))
+    connection.execute(later.values(expires_at=now_ms + NAME_KEPT_MS))
 
 
 def _owners(connection: sa.Connection, space: int, keys: Sequence[str]) -> dict[str, int]:

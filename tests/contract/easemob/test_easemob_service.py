@@ -141,14 +141,15 @@ async def test_sender_is_the_accounts_person(easemob: Service) -> None:
 
 
 async def test_sync_device_copies_to_the_sender(easemob: Service) -> None:
-    """An outgoing entry with the same id in the sender's mailbox; none for the administrator."""
+    """An outgoing entry with the same id in the sender's mailbox; none for the administrator, or who is no user."""
     said = await send(easemob, ["user2"], sync_device=True)
     entries = {row["mailbox_id"]: row for row in await easemob.rows(schema.entry)}
     mine, his = entries[await easemob.person("user1")], entries[await easemob.person("user2")]
     assert (mine["direction"], his["direction"]) == (1, 0)
     assert {int(said.json["data"]["user2"])} == {mine["public_id"], his["public_id"]}
-    assert (await send(easemob, ["user2"], sync_device=True, **{"from": ...})).status == 200
-    assert len(await easemob.rows(schema.entry)) == 3
+    for sender in (..., "nobody"):
+        assert (await send(easemob, ["user2"], sync_device=True, **{"from": sender})).status == 200
+    assert len(await easemob.rows(schema.entry)) == 4
 
 
 async def test_message_to_oneself(easemob: Service) -> None:

@@ -9,6 +9,7 @@ from tests.msync_client import body_of, texts
 from tests.wire.easemob.desk import Desk
 from tests.wire.easemob.test_easemob_offline import signed_in
 
+from onebell.core.keeper import Keeper
 from onebell.dialects.easemob.msync.msync_pb2 import Meta
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -167,3 +168,15 @@ async def test_addresses_for_sdks(desk: Desk) -> None:
     assert (await desk.raw("GET", "/easemob/server.json", Host="im.test")).json["rest"]["hosts"][0]["port"] == "80"
     assert (await desk.raw("OPTIONS", "/easemob/server.json")).status == 200
     assert (await desk.raw("POST", "/easemob/server.json")).refusal[0] == 405
+
+
+async def test_a_sender_that_is_no_user(desk: Desk) -> None:
+    """``from`` need not exist (§1.3): what it sent is looked back on by its name, also weeks after the first time."""
+    await desk.register("reader")
+    sent = []
+    for _ in range(3):
+        sent.append(await desk.sent("reader", **{"from": "notice"}))
+        desk.clock.move(7.5 * 86_400)
+        await Keeper(desk.context).turn()
+    found, _ = await roam(desk, "reader", "notice", is_positive=True)
+    assert [str(one.id) for one in found] == sent

@@ -167,7 +167,7 @@ class Recalls:
         ))  # fmt: skip
 
     async def _tell(self, visit: Visit, asked: Asked, signal: Signal) -> None:
-        has_copy = asked.sync_device is not False and signal.sender.kind is not PartyKind.SYSTEM
+        has_copy = asked.sync_device is not False and signal.sender.kind is PartyKind.PERSON
         more = {"info": asked.info} if asked.info else {}
         complete = msgspec.structs.replace(signal, once="1", has_copy=has_copy, more=more)
         await tell(self._context, visit.space, visit.app, complete)

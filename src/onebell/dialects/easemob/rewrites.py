@@ -119,7 +119,7 @@ class Rewrites:
             feed=found.feed,
             of=number,
             once=str(edited.told["count"]),
-            has_copy=found.sender_kind != PartyKind.SYSTEM.value,
+            has_copy=found.sender_kind == PartyKind.PERSON.value,
             more=edited.words(change),
         )
         await tell(self._context, visit.space, visit.app, signal)

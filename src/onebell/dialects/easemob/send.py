@@ -186,7 +186,8 @@ async def _submission(
         keep=Keep.WHILE_ONLINE if message.online_only else Keep.STORED,
         watched=watched,
         numbered=True,
-        copy_to_sender=message.sync_device and sender.kind is not PartyKind.SYSTEM,
+        # Who is no user has no devices, and made-up senders must not make mailboxes that something waits in.
+        copy_to_sender=message.sync_device and sender.kind is PartyKind.PERSON,
         silent=message.ext.get("em_ignore_notification") is True,
         shown=Shown.PROGRAM if message.kind == "cmd" else Shown.PERSON,
         quiet_through=message.ext.get("em_force_notification") is True,

@@ -37,6 +37,13 @@ message = table(
         sqlite_where=sa.text("dialect = 'pushplus'"),
         postgresql_where=sa.text("dialect = 'pushplus'"),
     ),
+    sa.Index(  # an Easemob name that nobody has stays as long as what it wrote
+        "message_of_name",
+        "space_id",
+        "sender",
+        sqlite_where=sa.text("sender_kind = 'name'"),
+        postgresql_where=sa.text("sender_kind = 'name'"),
+    ),
     sa.Index(  # what the keeper takes away after a minute
         "message_passing",
         "created_at",

@@ -57,6 +57,7 @@ async def test_files_go_over_and_are_shown(desk: Desk) -> None:
 
     await chooser.set_input_files({"name": "film.bin", "mimeType": "", "buffer": b"x" * 10_000_001})
     await expect(alice.talk.get_by_role("alert")).to_contain_text("larger than 10 MB", timeout=SOON_MS)
+    await expect(alice.talk.get_by_role("button", name="Try again")).to_have_count(0)
     await alice.talk.get_by_role("button", name="Discard").click()
     await expect(alice.lines).to_have_count(4)
 
@@ -65,7 +66,10 @@ async def _is_shown(talk: TalkPage) -> None:
     picture = talk.lines.nth(0).get_by_role("button", name="Open picture pasted.png")
     await expect(picture.locator("img")).to_have_js_property("naturalWidth", 1, timeout=SOON_MS)
     await picture.click()
-    await expect(talk.page.get_by_role("dialog", name="pasted.png")).to_be_visible()
+    large = talk.page.get_by_role("dialog", name="pasted.png")
+    await expect(large).to_be_visible()
+    # Where it comes to rest: on its way it grows out of the small one.
+    assert abs(await large.evaluate("it => it.offsetLeft + it.offsetWidth / 2 - innerWidth / 2")) < 2
     await talk.page.keyboard.press("Escape")
     await expect(talk.lines.nth(1).locator("audio")).to_have_count(1)
     await expect(talk.lines.nth(1).locator(".length")).to_have_text("0:02")

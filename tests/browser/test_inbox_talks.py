@@ -122,6 +122,14 @@ async def test_two_people_talk(desk: Desk) -> None:
     print("shown to the other after s:", [round(one, 2) for one in took])
     await bob.marked("answer 2", "seen")
 
+    menu = alice.line("Hello Bob").get_by_role("button", name="More")
+    await menu.focus()
+    await menu.press("Enter")
+    await expect(menu).to_have_attribute("aria-expanded", "true")
+    await menu.press("ArrowDown")  # the menu's own, not a step to another message
+    await expect(alice.page.locator("li.item .active")).to_have_count(0)
+    await menu.press("Escape")
+    await expect(alice.talk).to_be_visible()
     await alice.choose("Hello Bob", "Recall")
     await expect(alice.lines.first).to_have_text("You recalled a message.", timeout=SOON_MS)
     await expect(bob.lines.first).to_have_text("Alice recalled a message.", timeout=SOON_MS)
@@ -169,8 +177,8 @@ async def test_every_kind_is_shown_as_what_it_is(desk: Desk) -> None:
 
 
 async def test_pages_agree_and_a_lost_connection_loses_and_doubles_nothing(desk: Desk) -> None:
-    """What was written without a connection is sent once when there is one; what came meanwhile is there, once; a
-    second page of the same person shows the same."""
+    """What was written without a connection is sent once when there is one, also where it is not looked at any more;
+    what came meanwhile is there, once; a second page of the same person shows the same."""
     one = await talk_with(await desk.inbox(), "bob")
     other = await talk_with(await desk.inbox(), "bob")
     bob = await rest(desk)
@@ -181,6 +189,9 @@ async def test_pages_agree_and_a_lost_connection_loses_and_doubles_nothing(desk:
     await expect(one.inbox.link).to_have_attribute("data-link", "waiting", timeout=SOON_MS)
     await one.write("without a connection")
     await expect(one.talk.get_by_role("alert")).to_contain_text("No connection", timeout=SOON_MS)
+    await expect(one.talk.locator(".presence")).to_contain_text("No connection")
+    await one.field.press("Escape")
+    await expect(one.talk).to_have_count(0)
     await other.write("from the other page")
     for number in range(3):
         await bob.says(f"meanwhile {number}")
@@ -189,8 +200,9 @@ async def test_pages_agree_and_a_lost_connection_loses_and_doubles_nothing(desk:
     await one.page.context.set_offline(False)
 
     everything = ["before", "from the other page", *meanwhile, "without a connection"]
-    for talk in (one, other):
-        await talk.says(everything)
+    await other.says(everything)
+    await one.page.locator("nav").get_by_role("button", name="Bob").click()
+    await one.says(everything)
     for number in range(8):
         await one.field.fill(f"quick {number}")
         await one.field.press("Enter")
@@ -250,7 +262,8 @@ async def test_older_messages_come_when_scrolled_up(desk: Desk) -> None:
 
 
 async def test_nothing_is_written_where_nobody_takes_it(desk: Desk) -> None:
-    """Somebody who has blocked the writer: the message fails in words, and there is no place to write any more."""
+    """Somebody who has blocked the writer: the message fails in words, and there is no place to write until one has
+    gone through."""
     talk = await talk_with(await desk.inbox(), "bob")
     bob = await rest(desk)
     await desk.post("/acme/demo/users/bob/blocks/users", {"usernames": ["alice"]}, headers=bob.headers)
@@ -258,3 +271,14 @@ async def test_nothing_is_written_where_nobody_takes_it(desk: Desk) -> None:
     await expect(talk.talk.get_by_role("alert")).to_contain_text("does not take messages", timeout=SOON_MS)
     await expect(talk.talk.get_by_role("status")).to_have_text("Bob does not take messages from you.")
     await expect(talk.field).to_have_count(0)
+    unblock = f"{desk.server.url}/acme/demo/users/bob/blocks/users/alice"
+    async with desk.server.session.delete(unblock, headers=bob.headers) as answer:
+        assert answer.status == 200
+    await talk.talk.get_by_role("button", name="Try again").click()
+    await talk.marked("hello?", "sent")
+
+    await talk.write("x" * 6000)
+    await expect(talk.talk.get_by_role("alert")).to_contain_text("too long", timeout=SOON_MS)
+    await expect(talk.talk.get_by_role("button", name="Try again")).to_have_count(0)
+    await talk.talk.get_by_role("button", name="Edit").click()
+    await expect(talk.field).to_have_value("x" * 6000)

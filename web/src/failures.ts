@@ -7,6 +7,11 @@ export function problem(code: string, fallback: string): string {
   return i18n.global.te(key) ? i18n.global.t(key) : fallback;
 }
 
+/** What fails again however often it is tried. */
+export function isFinal(code: string): boolean {
+  return code === "too_large" || code === "invalid";
+}
+
 export function problemOf(error: ApiError): string {
   return error.status === 0 ? i18n.global.t("unreachable") : problem(error.code, error.message);
 }

@@ -67,6 +67,7 @@ export class Inbox {
     const stream = new InboxStream({
       position: () => this.rev,
       take: (frame) => this.take(frame),
+      live: () => this.resume(),
       signedOut: () => this.listener.signedOut(),
     });
     this.stream.value = stream;
@@ -194,6 +195,12 @@ export class Inbox {
       this.rev = item.rev;
       this.follow(item);
     }
+  }
+
+  /** What failed for want of a connection is done now, whatever is looked at. Each tells its own failure. */
+  private resume(): void {
+    if (this.failed.value) this.more().catch(() => undefined);
+    this.talks.forEach((talk) => talk.resume());
   }
 
   private follow(item: Item): void {

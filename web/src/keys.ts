@@ -7,8 +7,11 @@ export interface Keys {
   search(): void;
 }
 
+/** A dialog, or a menu: it has the keys while the button that opened it has the keyboard. */
+const OPEN = "[role=dialog][aria-modal=true], [aria-haspopup=menu][aria-expanded=true]";
+
 function isTaken(event: KeyboardEvent): boolean {
-  if (document.querySelector("[role=dialog][aria-modal=true]") !== null) return true;
+  if (document.querySelector(OPEN) !== null) return true;
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return true;
   const at = event.target;
   return at instanceof Element && at.closest("input, textarea, select, [contenteditable], [role=dialog], [role=menu]") !== null;

@@ -14,6 +14,8 @@ export interface Follower {
   /** The rev up to which everything was taken. */
   position(): number;
   take(page: Page): void;
+  /** Connected, for the first time or again. */
+  live(): void;
   signedOut(): void;
 }
 
@@ -44,6 +46,7 @@ export class InboxStream {
     socket.onopen = () => {
       this.link.value = "live";
       this.pause = FIRST_PAUSE_MS;
+      this.follower.live();
     };
     socket.onmessage = (event: MessageEvent<string>) => {
       if (this.socket !== socket) return;

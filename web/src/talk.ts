@@ -105,9 +105,16 @@ export class Talk {
     this.send(one);
   }
 
-  /** What failed for want of a connection is sent by itself when there is one. */
-  retryCut(): void {
+  /** There is a connection: what failed for want of one is loaded and sent. */
+  resume(): void {
+    if (this.failed.value) this.more().catch(() => undefined);
     this.written.filter((one) => one.state === "failed" && one.error === "unreachable").forEach((one) => this.retry(one));
+  }
+
+  /** Back into the field with it, to be written otherwise. */
+  rewrite(one: Pending): void {
+    this.words.value = [one.draft.text, this.words.value].filter(Boolean).join("\n");
+    this.discard(one);
   }
 
   discard(one: Pending): void {
@@ -142,6 +149,7 @@ export class Talk {
         await uploaded;
         const answer = await api.write(this.feed, one.draft, one.once);
         one.seq = answer.seq;
+        this.isBlocked.value = false;
         await this.inbox.fetch(answer.seq);
         URL.revokeObjectURL(one.preview);
       } catch (error) {

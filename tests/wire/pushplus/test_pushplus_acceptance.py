@@ -12,7 +12,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 def page_lines(page: str) -> list[str]:
     """The words of a page, line by line."""
-    shown = page.partition("<article>")[2].partition("</article>")[0]
+    shown = page.partition("<article")[2].partition(">")[2].partition("</article>")[0]
     return [html.unescape(re.sub(r"<[^<>]*>", "", line)).strip() for line in re.split(r"<br */?>|\n", shown)]
 
 
@@ -282,6 +282,15 @@ async def test_pictures_wait_for_a_click(client):
     assert "img-src https: data:;" in opened.headers["content-security-policy"]
     assert 'href="?pictures=show"' not in opened.body.decode()
     assert "?pictures=show" not in await client.page(await client.accepted(content='<img src="http://e.x/a.png">'))
+
+
+async def test_what_has_colours_is_shown_on_paper(client):
+    """Colours were chosen for a white page: only such a content keeps one where the reader's is dark."""
+    coloured = await client.page(await client.accepted(content='<p style="color:#333">grey</p>'))
+    plain = await client.page(await client.accepted(content="<p>no colour</p>"))
+
+    assert '<article class="paper"><p style="color:#333">' in coloured
+    assert "<article><p>no colour" in plain
 
 
 async def test_the_short_alias_shows_the_same_page(client):

@@ -45,14 +45,31 @@ def _headers(pictures: Pictures) -> list[tuple[bytes, bytes]]:
 
 
 _STYLE = (
-    "body{margin:0 auto;max-width:46rem;padding:1rem;font:16px/1.6 system-ui,sans-serif;color:#222;background:#fff;"
-    "overflow-wrap:anywhere}h1{font-size:1.4rem;margin:.5rem 0}.by{color:#777;font-size:.9rem}"
-    ".ask{padding:.4em .8em;border-radius:8px;background:#8881;color:#777;font-size:.9rem}"
-    ".badge{background:#07c160;color:#fff;border-radius:3px;padding:0 .4em;margin-right:.5em}"
-    "hr{border:0;border-top:1px solid #ddd}article{overflow-x:auto}pre{white-space:pre-wrap}img{max-width:100%}"
-    "table{border-collapse:collapse}td,th{border:1px solid #ddd;padding:.2em .5em}"
-    "@media(prefers-color-scheme:dark){body{color:#ddd;background:#1b1b1b}}"
+    ":root{color-scheme:light dark;--soft:light-dark(#626a76,#9aa3af);--line:light-dark(#dfe3e8,#39404a);"
+    "--pale:light-dark(#f3f4f6,#1f242b)}"
+    "body{margin:0 auto;max-width:46rem;padding:1.25rem 1rem 3rem;font:16px/1.65 Inter,system-ui,'PingFang SC',"
+    "'Microsoft YaHei','Noto Sans CJK SC',sans-serif;color:light-dark(#1c1f23,#e7e9ec);"
+    "background:light-dark(#fff,#16191e);overflow-wrap:anywhere}"
+    "h1{font-size:1.4rem;line-height:1.35;margin:.5rem 0}h1:only-child{margin-top:30vh;text-align:center}"
+    "h2,h3,h4{line-height:1.3}a{color:light-dark(#c2410c,#ff9a5c)}"
+    ".by{margin:0;color:var(--soft);font-size:.9rem}"
+    ".ask{padding:.5em .8em;border-radius:10px;background:var(--pale);color:var(--soft);font-size:.9rem}"
+    ".badge{background:#07823c;color:#fff;border-radius:5px;padding:0 .4em;margin-right:.5em}"
+    "hr{border:0;border-top:1px solid var(--line);margin:1rem 0}article{overflow-x:auto}"
+    "img{max-width:100%;height:auto;border-radius:8px}"
+    "pre,code{font-family:ui-monospace,monospace;font-size:.9em;background:var(--pale);border-radius:5px}"
+    "code{padding:.1em .35em}pre{padding:.8em 1em;border-radius:10px;white-space:pre-wrap}pre code{padding:0}"
+    "blockquote{margin:0 0 1em;padding:.1em 0 .1em 1em;border-left:3px solid var(--line);color:var(--soft)}"
+    "blockquote p{margin:.2em 0}"
+    "table{border-collapse:collapse}td,th{border:1px solid var(--line);padding:.3em .7em;text-align:left}"
+    "th{background:var(--pale)}"
+    "@media(prefers-color-scheme:dark){.paper{color-scheme:light;color:#1c1f23;background:#fff;padding:1rem;"
+    "border-radius:12px}}"
 )
+_UNSEEN = "img:not([src^='data:']){display:none}"
+"""Beside :data:`_ASK`: a picture that may not be loaded would show as a broken one."""
+_COLOURED = re.compile(r"\b(?:color|background(?:-color)?|bgcolor)\s*[=:]", re.IGNORECASE)
+"""Who chose colours chose them for white paper."""
 _PAGE = (
     '<!DOCTYPE html><html lang="zh-CN"><head><meta charset="utf-8">'
     '<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
@@ -103,9 +120,11 @@ def _article(found: SentMessage, content: Content, pictures: Pictures) -> str:
     shown = render(content).html
     ask = _ASK if pictures is Pictures.HIDDEN and _PICTURE.search(shown) else ""
     title = escape(one_line(content.title))
-    return f'<h1>{title}</h1><p class="by">{mark}{by}</p><hr>{ask}<article>{shown}</article>'
+    paper = ' class="paper"' if _COLOURED.search(shown) else ""
+    return f'<h1>{title}</h1><p class="by">{mark}{by}</p><hr>{ask}<article{paper}>{shown}</article>'
 
 
 def _answer(status: int, title: str, body: str, pictures: Pictures = Pictures.HIDDEN) -> Answer:
-    page = _PAGE.format(title=escape(one_line(title)), style=_STYLE, body=body)
+    style = _STYLE if pictures is Pictures.SHOWN else _STYLE + _UNSEEN
+    page = _PAGE.format(title=escape(one_line(title)), style=style, body=body)
     return Answer(status, page.encode("utf-8", "replace"), _headers(pictures))

@@ -9,7 +9,7 @@ from tests.running import ALICE
 
 WORDS = {
     "en-US": {"user": "User", "password": "Password", "signIn": "Sign in", "all": "All messages", "out": "Sign out"},
-    "zh-CN": {"user": "用户", "password": "密码", "signIn": "登录", "all": "全部消息", "out": "退出登录"},
+    "zh-CN": {"user": "用户名", "password": "密码", "signIn": "登录", "all": "全部消息", "out": "退出登录"},
 }
 
 

@@ -165,6 +165,22 @@ async def test_a_page_that_was_offline_catches_up(desk: Desk) -> None:
     await expect(inbox.page).to_have_title(f"({5 + MISSED}) onebell", timeout=SOON_MS)
 
 
+async def test_a_search_without_a_connection_comes_with_it(desk: Desk) -> None:
+    """What could not be loaded says so, and is loaded when the server is there again."""
+    await send_many(desk.server, 0, 2)
+    inbox = await desk.inbox()
+    field = inbox.page.get_by_role("textbox", name="Search")
+
+    await inbox.page.context.set_offline(True)
+    await field.fill("number 001")
+    await field.press("Enter")
+    await expect(inbox.page.get_by_text("Messages could not be loaded.")).to_be_visible(timeout=SOON_MS)
+    await expect(inbox.page.get_by_text("No connection.")).to_be_visible(timeout=SOON_MS)
+    await inbox.page.context.set_offline(False)
+
+    await expect(inbox.rows).to_have_count(1, timeout=SOON_MS)
+
+
 async def test_a_page_outlives_a_restart(chromium, settings: Settings) -> None:
     """The server goes and comes back on its port: the open page has every message of both lives once."""
     async with running(settings) as first:

@@ -43,7 +43,8 @@ async def test_html_is_shown_in_the_sandboxed_frame(desk: Desk) -> None:
 
 
 async def test_markdown_is_rendered(desk: Desk) -> None:
-    """Markdown of PushPlus, PushGo and WeCom's subset becomes headings, lists, tables and links."""
+    """Markdown of PushPlus, PushGo and WeCom's subset becomes headings, lists, tables and links; the list names a link
+    by its text."""
     await desk.pushplus(
         title="Notes", content="## Plan\n\n- one\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |", template="markdown"
     )
@@ -56,6 +57,7 @@ async def test_markdown_is_rendered(desk: Desk) -> None:
     await expect(inbox.frame.get_by_role("listitem")).to_have_text(["one", "two"])
     await expect(inbox.frame.get_by_role("cell", name="2")).to_be_visible()
 
+    await expect(inbox.row("slow bold log")).not_to_contain_text("https")
     await inbox.open("Deploy")
     await expect(inbox.frame.get_by_role("heading", name="Deploy")).to_be_visible()
     link = inbox.frame.get_by_role("link", name="log")

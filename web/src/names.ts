@@ -38,7 +38,7 @@ export function ownTitle(entry: Entry): string {
 export function gist(entry: Entry): string {
   const { t } = i18n.global;
   if (entry.recalled_at !== null) return t("recalled");
-  if (entry.kind_of === "text" || entry.kind_of === "message") return oneLine(entry.text || entry.title);
+  if (entry.kind_of === "text" || entry.kind_of === "message") return oneLine(entry.summary || entry.text || entry.title);
   const more = {
     image: "",
     voice: entry.duration_s === null ? "" : clockTime(entry.duration_s),

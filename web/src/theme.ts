@@ -13,7 +13,7 @@ const bell = {
   fontFamily: font,
 };
 
-export const lightOverrides: GlobalThemeOverrides = { common: bell };
+export const lightOverrides: GlobalThemeOverrides = { common: { ...bell, warningColor: "#a3570a" } };
 
 export const darkOverrides: GlobalThemeOverrides = {
   common: { ...bell, primaryColorSuppl: "#e8590c", bodyColor: "#0f1114", cardColor: "#16191e", modalColor: "#16191e", popoverColor: "#1f242b" },

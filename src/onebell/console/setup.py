@@ -25,6 +25,7 @@ _WORDS = {
         "uid": "Name (uid)",
         "go": "Set password and sign in",
         "spent": "This link was used or has expired. The next start of the server prints another, until one was used.",
+        "sign_in": "Sign in",
     },
     "zh": {
         "title": "设置 onebell",
@@ -32,12 +33,14 @@ _WORDS = {
         "uid": "名称（uid）",
         "go": "设置密码并登录",
         "spent": "此链接已使用或已过期。在链接被使用之前，服务器每次启动都会打印新的链接。",
+        "sign_in": "登录",
     },
 }
 _FORM = """<p>{lead}</p>{error}<form method="post" action="/console/setup">
 <input type="hidden" name="code" value="{code}">
 <label>{uid}<input name="uid" value="{known}" autocomplete="username" required></label>
 {passwords}<button>{go}</button></form>"""
+_SPENT = '<p>{spent}</p><a class="button" href="/">{sign_in}</a>'
 
 
 class Setup:
@@ -160,4 +163,4 @@ def _form(request: Request, status: int, code: str, known: str, error: str) -> A
 
 
 def _spent(request: Request) -> Answer:
-    return _page(request, 404, f"<p>{_WORDS[shell.language(request)]['spent']}</p>")
+    return _page(request, 404, _SPENT.format(**_WORDS[shell.language(request)]))

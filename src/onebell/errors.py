@@ -53,6 +53,10 @@ class Refused(OnebellError):
         self.detail = detail
 
 
+class TooMany(OnebellError):
+    """Its owner has as many of these as he may; nothing was stored."""
+
+
 class TooManyDevices(OnebellError):
     """As many devices of this platform are signed in as may be; nothing was stored."""
 

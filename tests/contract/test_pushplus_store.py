@@ -1,20 +1,23 @@
 """What the PushPlus open API asks of the store, on both engines."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from tests.rows import SPACE, Rows
 
 from onebell.core.drafts import AccountDraft, RecordDraft
-from onebell.core.model import Content, Part
+from onebell.core.model import Content, FeedKind, Part
 from onebell.core.sent import SentFilter
-from onebell.errors import Conflict, NotFound
+from onebell.errors import Conflict, NotFound, TooMany
 from onebell.store import schema
 from onebell.store.base import Store
 from onebell.store.engine import Database
 from onebell.store.lookups import CachedLookups
 
 ALICE, BOB = 11, 12
+MANY = 50
 TOKEN = "0123456789abcdef0123456789abcdef"
 PARTS = (Part(content=Content(title="t", body="b")),)
 
@@ -88,9 +91,33 @@ def _account(carrier: str, kind: str = "hiflow") -> AccountDraft:
     return AccountDraft(code=carrier, kind=kind, name="n", fields=fields, secret=frozenset({"url"}))
 
 
+@pytest.mark.parametrize("kind", ["feeds", "records", "credentials", "configs"])
+async def test_there_is_room_for_so_many_and_no_more(store: Store, space: int, kind: str):
+    """Those that are made at once are counted one by one."""
+    olga = await store.people.create(space, "olga")
+
+    def make(no: int) -> Awaitable[object]:
+        config, account = _config(f"c{no}", f"a-{no}"), _account(f"a-{no}")
+        config.data["type"] = 7
+        makers: dict[str, Callable[[], Awaitable[object]]] = {
+            "feeds": lambda: store.feeds.create(space, "pushplus", FeedKind.TOPIC, f"c{no}", owner=olga.id, most=3),
+            "records": lambda: store.records.create(space, "pushplus", "pre", f"c{no}", owner=olga.id, most=3),
+            "credentials": lambda: store.credentials.issue(
+                space, "pushplus", "message", f"{no:032x}", owner=olga.id, most=3
+            ),
+            "configs": lambda: store.pushplus.add_config(space, olga.id, config, account, 3),
+        }
+        return makers[kind]()
+
+    made = await asyncio.gather(*map(make, range(8)), return_exceptions=True)
+
+    assert sum(isinstance(one, TooMany) for one in made) == 5
+    assert not [one for one in made if isinstance(one, Exception) and not isinstance(one, TooMany)]
+
+
 async def test_a_config_and_its_account_come_and_go_together(store: Store, space: int, lookups: CachedLookups):
     """Made, changed in place and removed in one transaction each; a code that is taken leaves no account behind."""
-    which = await store.pushplus.add_config(space, ALICE, _config("flow", "a-1"), _account("a-1"))
+    which = await store.pushplus.add_config(space, ALICE, _config("flow", "a-1"), _account("a-1"), MANY)
     made = await lookups.record(space, "pushplus", "webhook", "flow", ALICE)
     account = await lookups.carrier(space, "a-1")
     assert made is not None
@@ -98,7 +125,7 @@ async def test_a_config_and_its_account_come_and_go_together(store: Store, space
     assert (made.id, made.secrets) == (which, {"url": "https://x.example/KEY"})
     assert (account.fields["url"], account.owner, account.is_foreign) == ("https://x.example/KEY", ALICE, True)
     with pytest.raises(Conflict):
-        await store.pushplus.add_config(space, ALICE, _config("flow", "a-2"), _account("a-2"))
+        await store.pushplus.add_config(space, ALICE, _config("flow", "a-2"), _account("a-2"), MANY)
     assert await lookups.carrier(space, "a-2") is None
 
     await store.pushplus.edit_config(space, made, _config("bot", "a-1"), _account("a-1", "wecom_bot"))
@@ -138,7 +165,7 @@ async def test_an_operators_account_is_left_alone(store: Store, space: int, look
 
 async def test_a_foreign_account_knows_what_its_space_allows(store: Store, space: int, lookups: CachedLookups):
     """The origins are read with the account, so a change of the space's list is seen with the next message."""
-    await store.pushplus.add_config(space, ALICE, _config("flow", "a-1"), _account("a-1"))
+    await store.pushplus.add_config(space, ALICE, _config("flow", "a-1"), _account("a-1"), MANY)
     await store.carrier_accounts.create(space, "shared", "hiflow", {"url": "https://op.example"}, {"url"})
     allowed = schema.space.update().where(schema.space.c.id == space).values(allow_callbacks=b'["http://in.example"]')
     await store.changes.write(space, lambda connection: connection.execute(allowed).rowcount)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from onebell.core.directory import Credential
 from onebell.errors import Conflict, InvalidInput, NotFound
+from onebell.store import room
 from onebell.store.changes import Changes, Origin
 from onebell.store.packed import pack, unpack_object
 from onebell.store.schema import credential, credential_lookup
@@ -222,8 +223,14 @@ class Credentials:
         holder: int = 0,
         settings: Mapping[str, Any] | None = None,
         expires_at: int = 0,
+        most: int = 0,
     ) -> Credential:
-        """Issue ``value``, which the caller made random. Raises ``Conflict`` when it is issued already."""
+        """Issue ``value``, which the caller made random.
+
+        Raises:
+            Conflict: it is issued already.
+            TooMany: the owner has ``most`` of this kind (0 = no limit).
+        """
         if not value:
             raise InvalidInput("an issued value is not empty", "value")
         new = NewCredential(
@@ -237,7 +244,7 @@ class Credentials:
             settings=dict(settings or {}),
             expires_at=expires_at,
         )
-        return await self._insert(space, new)
+        return await self._insert(space, new, most)
 
     async def choose(
         self,
@@ -262,10 +269,17 @@ class Credentials:
         )
         return await self._insert(space, new)
 
-    async def _insert(self, space: int, new: NewCredential) -> Credential:
+    async def _insert(self, space: int, new: NewCredential, most: int = 0) -> Credential:
         vault = self._changes.vault
+        held = sa.select(sa.func.count()).where(
+            credential.c.space_id == space,
+            credential.c.dialect == new.dialect,
+            credential.c.kind == new.kind,
+            credential.c.owner_id == new.owner,
+        )
 
         def work(connection: sa.Connection) -> Credential:
+            room.check(connection, space, new.owner, held, most)
             taken = new.password_hash and named(connection, vault, space, new.dialect, new.kind, new.name)
             if taken:
                 raise Conflict(f"{new.dialect} {new.kind} {new.name} exists")

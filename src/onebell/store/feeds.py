@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from onebell.core.directory import Feed, Membership
 from onebell.core.model import FeedKind
 from onebell.errors import Conflict, NotFound
-from onebell.store import blocks, credentials
+from onebell.store import blocks, credentials, room
 from onebell.store.changes import Changes, Origin
 from onebell.store.packed import pack, unpack_object
 from onebell.store.schema import feed, member
@@ -248,8 +248,14 @@ class Feeds:
         owner: int = 0,
         settings: Mapping[str, Any] | None = None,
         members: Sequence[int] = (),
+        most: int = 0,
     ) -> Feed:
-        """Make a feed with its first members. Raises ``Conflict`` when the owner has one of this code."""
+        """Make a feed with its first members.
+
+        Raises:
+            Conflict: the owner has one of this code.
+            TooMany: he has ``most`` of this kind (0 = no limit).
+        """
         new = NewFeed(
             id=self._changes.mint.mint(),
             kind=kind.value,
@@ -260,7 +266,12 @@ class Feeds:
             settings=dict(settings or {}),
         )
 
+        held = sa.select(sa.func.count()).where(
+            feed.c.space_id == space, feed.c.dialect == dialect, feed.c.kind == kind.value, feed.c.owner_id == owner
+        )
+
         def work(connection: sa.Connection) -> Feed:
+            room.check(connection, space, owner, held, most)
             if by_code(connection, space, dialect, kind.value, code, owner) is not None:
                 raise Conflict(f"{kind.value} {code} exists")
             now_ms = self._changes.clock.now_ms()

@@ -8,7 +8,7 @@ from onebell.core.directory import Record
 from onebell.core.drafts import AccountDraft, RecordDraft
 from onebell.core.sent import SentFilter, SentMessage
 from onebell.errors import NotFound
-from onebell.store import carrier_accounts, credentials, pushplus_lists, records
+from onebell.store import carrier_accounts, credentials, pushplus_lists, records, room
 from onebell.store.carrier_accounts import NewCarrierAccount, split_secrets
 from onebell.store.changes import Changes
 from onebell.store.credentials import NewCredential
@@ -91,8 +91,15 @@ class PushPlusStore:
 
         await self._changes.write(space, work)
 
-    async def add_config(self, space: int, owner: int, config: RecordDraft, account: AccountDraft | None) -> int:
-        """Make a config code, and the carrier account it names where that is new; its id. Raises ``Conflict``."""
+    async def add_config(
+        self, space: int, owner: int, config: RecordDraft, account: AccountDraft | None, most: int
+    ) -> int:
+        """Make a config code, and the carrier account it names where that is new; its id.
+
+        Raises:
+            Conflict: the owner has one of this code.
+            TooMany: he has made ``most``.
+        """
         vault, now_ms = self._changes.vault, self._changes.clock.now_ms()
         new = NewRecord(
             id=self._changes.mint.mint(),
@@ -105,6 +112,8 @@ class PushPlusStore:
         )
 
         def work(connection: sa.Connection) -> None:
+            held = pushplus_lists.own_configs(connection, space, owner)
+            room.check(connection, space, owner, held, most)
             records.insert(connection, vault, space, new, now_ms)
             if account is not None:
                 carrier_accounts.insert(connection, vault, space, self._own(owner, account), now_ms)

@@ -80,6 +80,17 @@ def refusing(connection: sa.Connection, space: int) -> tuple[int, ...]:
     return tuple(connection.scalars(statement.order_by(record.c.owner_id)))
 
 
+def own_configs(connection: sa.Connection, space: int, owner: int) -> sa.Select[int]:
+    """How many config codes a user has made himself: those have a type."""
+    return sa.select(sa.func.count()).where(
+        record.c.space_id == space,
+        record.c.dialect == _DIALECT,
+        record.c.kind == "webhook",
+        record.c.owner_id == owner,
+        _holds(connection, record.c.data, '"type":'),
+    )
+
+
 def _is_read() -> sa.ColumnElement[bool]:
     is_mine = (entry.c.space_id == message.c.space_id, entry.c.message_id == message.c.id, entry.c.direction == 0)
     box = sa.and_(mailbox.c.space_id == entry.c.space_id, mailbox.c.id == entry.c.mailbox_id)

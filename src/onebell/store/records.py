@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from onebell.core.directory import Record
 from onebell.errors import NotFound
+from onebell.store import room
 from onebell.store.changes import Changes, Origin
 from onebell.store.packed import pack, unpack_object
 from onebell.store.schema import record
@@ -199,8 +200,14 @@ class Records:
         owner: int = 0,
         data: Mapping[str, Any] | None = None,
         secrets: Mapping[str, str] | None = None,
+        most: int = 0,
     ) -> Record:
-        """Make a record. Raises ``Conflict`` when the owner has one of this kind and key."""
+        """Make a record.
+
+        Raises:
+            Conflict: the owner has one of this kind and key.
+            TooMany: he has ``most`` of this kind (0 = no limit).
+        """
         vault = self._changes.vault
         new = NewRecord(
             id=self._changes.mint.mint(),
@@ -212,7 +219,12 @@ class Records:
             secrets=dict(secrets or {}),
         )
 
+        held = sa.select(sa.func.count()).where(
+            record.c.space_id == space, record.c.dialect == dialect, record.c.kind == kind, record.c.owner_id == owner
+        )
+
         def work(connection: sa.Connection) -> Record:
+            room.check(connection, space, owner, held, most)
             insert(connection, vault, space, new, self._changes.clock.now_ms())
             made = by_key(connection, vault, space, dialect, kind, key, owner)
             assert made is not None, "inserted in this transaction"

@@ -3,6 +3,7 @@
 import hmac
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import msgspec
 
@@ -12,7 +13,7 @@ from onebell.core.pictures import NotAPicture, PictureTooLarge
 from onebell.core.sanitize import one_line
 from onebell.dialects.pushplus.senders import NAME
 from onebell.dialects.pushplus.showing import PERSON, number
-from onebell.errors import OnebellError
+from onebell.errors import NotFound, OnebellError
 from onebell.http.exchange import BodyTooLarge, Request
 from onebell.http.multipart import NotMultipart, Part, form_parts
 from onebell.http.uploads import counted
@@ -152,7 +153,8 @@ class Images:
             raise TooManyImages
         # The keeper has taken their files already.
         for over in [one for one in records if one not in live]:
-            await self._context.store.records.discard(owner.space, owner.id, over.id)
+            with suppress(NotFound):  # another upload was faster
+                await self._context.store.records.discard(owner.space, owner.id, over.id)
 
 
 async def read_form(request: Request) -> tuple[str, Part]:

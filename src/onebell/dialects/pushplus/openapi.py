@@ -12,7 +12,7 @@ from onebell.dialects.pushplus.answer import OpenFault, OpenRefused, Rejected
 from onebell.dialects.pushplus.lenient import NotJson
 from onebell.dialects.pushplus.manage.call import Call
 from onebell.dialects.pushplus.senders import ACCOUNT_KEY, NAME, SenderInfo, Senders
-from onebell.errors import Conflict, NotFound
+from onebell.errors import Conflict, NotFound, TooMany
 from onebell.http.exchange import Answer, Request
 from onebell.ids import hex32
 
@@ -85,6 +85,8 @@ class OpenApi:
             return why.answer
         except Conflict:
             return OpenFault.CODE_TAKEN.answer
+        except TooMany:
+            return OpenFault.TOO_MANY.answer
         except NotFound:
             # Removed by somebody since it was looked up.
             return OpenFault.GONE.answer

@@ -49,10 +49,10 @@ async def detail(call: Call) -> Answer:
 
 async def add(call: Call) -> Answer:
     """``pre/add``: its number."""
-    if len(await records_of(call, _PRE)) >= OBJECTS:
-        refuse(OpenFault.TOO_MANY)
     code, data = _asked(call)
-    made = await call.context.store.records.create(call.space.id, NAME, _PRE, code, owner=call.me.id, data=data)
+    made = await call.context.store.records.create(
+        call.space.id, NAME, _PRE, code, owner=call.me.id, data=data, most=OBJECTS
+    )
     await call.note("created", f"pushplus pre {code}")
     return answer.found(await call.shown_one(_PRE, made.id))
 

@@ -15,7 +15,7 @@ from onebell.dialects.pushplus.manage.call import Call, Calls, Row, refuse
 from onebell.dialects.pushplus.manage.pages import listed, page_of
 from onebell.dialects.pushplus.senders import NAME
 from onebell.dialects.pushplus.showing import TOPIC, nick_name
-from onebell.errors import Conflict
+from onebell.errors import Conflict, TooMany
 from onebell.http.exchange import Answer
 
 CREATED, JOINED = 0, 1  # params.topicType
@@ -145,12 +145,12 @@ async def add(call: Call) -> Answer:
     call.required("introduction")
     settings = _settings(call)
     most = call.sender.profile.topics
-    if most and len(await call.context.lookups.feeds(call.space.id, NAME, FeedKind.TOPIC.value, call.me.id)) >= most:
-        refuse(OpenFault.TOO_MANY_TOPICS, most)
     try:
         made = await call.context.store.feeds.create(
-            call.space.id, NAME, FeedKind.TOPIC, code, name=name, owner=call.me.id, settings=settings
+            call.space.id, NAME, FeedKind.TOPIC, code, name=name, owner=call.me.id, settings=settings, most=most
         )
+    except TooMany:
+        refuse(OpenFault.TOO_MANY_TOPICS, most)
     except Conflict:
         refuse(OpenFault.CODE_TAKEN)
     await call.note("created", f"topic {code}")

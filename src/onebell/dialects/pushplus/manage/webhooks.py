@@ -55,10 +55,12 @@ async def detail(call: Call) -> Answer:
 
 async def add(call: Call) -> Answer:
     """``webhook/add``: its number."""
-    if len(await webhooks(call)) >= call.sender.profile.webhooks:
+    given = sum("type" not in record.data for record, _ in await webhooks(call))
+    most = call.sender.profile.webhooks - given
+    if most <= 0:
         refuse(OpenFault.TOO_MANY)
     config, account = await _asked(call)
-    which = await call.context.store.pushplus.add_config(call.space.id, call.me.id, config, account)
+    which = await call.context.store.pushplus.add_config(call.space.id, call.me.id, config, account, most)
     await call.note("created", f"pushplus webhook {config.key}")
     return answer.found(await call.shown_one(WEBHOOK, which))
 

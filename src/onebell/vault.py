@@ -199,8 +199,8 @@ class _Passwords:
         self._pool = ThreadPoolExecutor(cost.at_once, "argon2")
         self._memory_key = secrets.token_bytes(KEY_BYTES)
         self._good: Bounded[bytes, float] = Bounded(throttle.successes)
-        self._failures: Bounded[str, tuple[int, float]] = Bounded(throttle.remembered)
-        self._checking: dict[tuple[str, bytes], asyncio.Task[bool]] = {}
+        self._failures: Bounded[bytes, tuple[int, float]] = Bounded(throttle.remembered)
+        self._checking: dict[tuple[bytes, bytes], asyncio.Task[bool]] = {}
         self._decoy = ""
 
     async def hash(self, password: str) -> str:
@@ -214,19 +214,21 @@ class _Passwords:
         if self.remembers(password_hash, password):
             return True
         # A back end that starts sends many requests with its password at once: one check, charged once, for them all.
-        key = throttle, self._proof(password_hash, password)
+        # Whoever is asked for may have a name of a megabyte: a digest of it is what is remembered.
+        asked = hashlib.blake2b(throttle.encode("utf-8", "surrogatepass"), digest_size=16).digest() if throttle else b""
+        key = asked, self._proof(password_hash, password)
         if (checking := self._checking.get(key)) is None:
-            if throttle:
-                self._charge(throttle)
-            checking = self._checking[key] = asyncio.create_task(self._check(password_hash, password, throttle))
+            if asked:
+                self._charge(asked)
+            checking = self._checking[key] = asyncio.create_task(self._check(password_hash, password, asked))
             checking.add_done_callback(lambda _: self._checking.pop(key))
         return await asyncio.shield(checking)
 
-    async def _check(self, password_hash: str, password: str, throttle: str) -> bool:
+    async def _check(self, password_hash: str, password: str, asked: bytes) -> bool:
         # Without a hash the same time is spent, so that nobody learns who exists (RELIABILITY S6).
         if await self._run(self._verify, password_hash or await self._decoy_hash(), password) and password_hash:
             self._good.put(self._proof(password_hash, password), self._clock.monotonic() + self._throttle.success_s)
-            self._failures.drop(throttle)
+            self._failures.drop(asked)
             return True
         return False
 
@@ -240,15 +242,15 @@ class _Passwords:
         text = f"{password_hash}\0{password}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(text, key=self._memory_key).digest()
 
-    def _charge(self, throttle: str) -> None:
+    def _charge(self, asked: bytes) -> None:
         # Charged before hashing, so that guesses sent at once count as well.
         now = self._clock.monotonic()
-        count, until = self._failures.get(throttle, (0, 0.0))
+        count, until = self._failures.get(asked, (0, 0.0))
         if now >= until:
             count, until = 0, now + self._throttle.window_s
         if count >= self._throttle.failures:
             raise TooManyFailures(until - now)
-        self._failures.put(throttle, (count + 1, until))
+        self._failures.put(asked, (count + 1, until))
 
     async def _decoy_hash(self) -> str:
         if not self._decoy:

@@ -235,6 +235,8 @@ async def test_guessing_is_throttled_before_hashing(native: Native) -> None:
         body = await answer.json()
         assert (answer.status, body["error"]["code"]) == (429, "too_many")
         assert int(answer.headers["Retry-After"]) > 0
+    named = {"space": "main", "uid": "rita", "password": PASSWORD}
+    assert (await native.call("POST", "/api/v1/login", body=named))[0] == 429
     assert await native.sign_in("sam")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import stat
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,19 @@ async def test_failures_are_throttled_before_hashing():
     assert await box.check_password(stored, "right", "10.0.0.2")
     clock.at += 61
     assert await box.check_password(stored, "right", "10.0.0.1")
+    box.close()
+
+
+async def test_long_names_fill_no_memory():
+    """A failure is remembered in a few bytes, whoever was asked for: names come from strangers (RELIABILITY S7)."""
+    box = vault()
+    tracemalloc.start()
+    for number in range(5):
+        assert not await box.check_password("", "wrong", f"{'x' * 1_000_000}{number}")
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert kept < 1_000_000
     box.close()
 
 

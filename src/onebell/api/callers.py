@@ -137,12 +137,14 @@ class Callers:
             ApiError: unauthorized.
             TooManyFailures: guessed too often; nothing was hashed.
         """
-        throttle = f"{space}:{uid.lower()}:{client}"
+        name: object = space
         try:
             where = await self.space_named(space)
+            name = where.id  # a space that goes without its name is not another one to guess in
             person = await self._context.lookups.person_by_uid(where.id, uid)
         except NotFound:
             person = None
+        throttle = f"{name}:{uid.lower()}:{client}"
         known = person.password_hash if person is not None else ""
         good = await self._context.vault.check_password(known or await self._decoy_hash(), password, throttle)
         if person is None or not known or not good:

@@ -160,17 +160,19 @@ def sweep(connection: sa.Connection, space: int, mint: Callable[[], int], now_ms
     What reached one in the moment somebody got an account of that name is given to him first. One that has written
     stays as long as its messages, for whoever has them looks back on them by its name (``from`` need not exist).
     """
-    # Held, so that nothing is sent to one of them meanwhile; whoever just got something is none of them any more.
-    held = connection.execute(_over(space, now_ms).with_for_update(of=mailbox))
-    names = {row.id: row.name for row in held}
+    names = over(connection, space, now_ms)
     owners = _owners(connection, space, list(names.values()))
     for key, person in owners.items():
         app, _, name = key.rpartition("/")
         give(connection, space, app, name, person, mint, now_ms)
-    writers = _writers(connection, space, list(names))
+    # Held now, in the writers' order, so that nothing is sent to one of them meanwhile: whoever has just got something
+    # is none of them any more.
+    held = connection.execute(_over(space, now_ms).with_for_update(of=mailbox))
+    ids = [row.id for row in held if row.id in names]
+    writers = _writers(connection, space, ids)
     _empty(connection, space, writers, now_ms)
-    _remove(connection, space, [one for one in names if one not in writers])
-    return len(names)
+    _remove(connection, space, [one for one in ids if one not in writers])
+    return len(ids)
 
 
 def _writers(connection: sa.Connection, space: int, ids: Sequence[int]) -> frozenset[int]:

@@ -50,10 +50,6 @@ class Expander:
             except StoreUnavailable as error:
                 log.warning("expansion_waits_for_store", why=str(error))
                 wait_s = 1.0
-            except Exception:
-                # One audience that cannot be expanded waits for the end of its lease; the others go on.
-                log.exception("expansion_defect")
-                wait_s = 1.0
             try:
                 async with asyncio.timeout(wait_s):
                     await self._wake.wait()
@@ -67,10 +63,19 @@ class Expander:
 
     async def turn(self) -> bool:
         """Expand one audience to its end, or until the stop; False when none is due."""
-        node = self._context.mint.node
-        job = await self._context.store.expansions.claim(self._context.clock.now_ms(), node)
+        job = await self._context.store.expansions.claim(self._context.clock.now_ms(), self._context.mint.node)
         if job is None:
             return False
+        try:
+            await self._expand(job)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # One audience that cannot be expanded waits for the end of its lease; the others go on.
+            log.exception("expansion_defect", message=job.message)
+        return True
+
+    async def _expand(self, job: ExpansionJob) -> None:
         plan = await self._plan(job)
         cursor, count = job.cursor, 0
         while not self._is_stopping:
@@ -79,11 +84,10 @@ class Expander:
             cursor, count = page.cursor, count + page.count
             if page.is_last:
                 log.info("audience_expanded", message=job.message, people=count)
-                return True
+                return
             # The loop's turn: what came meanwhile goes first.
             await asyncio.sleep(0)
-        await self._context.store.expansions.give_back(job, node)
-        return True
+        await self._context.store.expansions.give_back(job, self._context.mint.node)
 
     async def _write(self, plan: ExpansionPlan, cursor: int) -> Page:
         context = self._context

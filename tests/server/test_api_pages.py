@@ -75,10 +75,11 @@ async def test_files_have_their_type_and_caching(
     "path",
     ["/assets/none.js", "/assets/../secret.js", "/assets/%2e%2e/secret.js", "/assets/..%2f..%2fsecret.js",
      "/assets/notes.exe", "/assets/", "/assets//etc/passwd", "/assets/../../secret.js",
-     f"/assets/{'x' * 300}.js"],
+     f"/assets/{'x' * 300}.js", "/assets/x/../icon.svg", "/assets/./icon.svg", "/assets/../assets/icon.svg"],
 )  # fmt: skip
 async def test_nothing_else_is_served(native: Native, built: Path, path: str) -> None:
-    """No file outside of the build, none of another kind, no directory."""
+    """No file outside of the build, none of another kind, no directory, none by a second name (each would be kept in
+    memory once more)."""
     async with native.session.get(yarl.URL(native.url + path, encoded=True)) as answer:
         assert answer.status == 404
         assert b"secret" not in await answer.read()

@@ -98,7 +98,8 @@ class Pages:
         return self._answer(name, _FOREVER if _HASHED.search(name) else _HOUR)
 
     def _is_asset(self, name: str) -> bool:
-        if not _ASSET.fullmatch(name):  # the file system has limits of its own, and words for them
+        # The file system has limits of its own, and words for them; and what is remembered by its name has one name.
+        if not _ASSET.fullmatch(name):
             return False
         path = (self._web / name).resolve()
         return path.is_relative_to(self._web / "assets") and path.is_file()

@@ -17,6 +17,15 @@ _SHOWN = frozenset(
     }
 )  # fmt: skip
 """Types that are told as they are (and still as attachments); everything else is bytes."""
+_SAME = {
+    "image/jpg": "image/jpeg",
+    "audio/mp3": "audio/mpeg",
+    "audio/m4a": "audio/mp4",
+    "audio/x-m4a": "audio/mp4",
+    "audio/x-wav": "audio/wav",
+    "audio/wave": "audio/wav",
+}
+"""What phones and old browsers call some of them: players and image tags are given the registered name."""
 _BYTES = "application/octet-stream"
 Headers = list[tuple[bytes, bytes]]
 
@@ -77,7 +86,8 @@ def _span(header: str, size: int) -> tuple[int, int] | None:
 
 
 def _headers(download: Download, length: int) -> Headers:
-    kind = download.type if download.type in _SHOWN else _BYTES
+    kind = _SAME.get(download.type, download.type)
+    kind = kind if kind in _SHOWN else _BYTES
     return [
         (b"content-type", kind.encode("latin-1")),
         (b"content-length", b"%d" % length),

@@ -318,6 +318,13 @@ async def test_pictures_keep_their_type_and_name(easemob: Service) -> None:
     assert headers["vary"] == "share-secret, thumbnail"
 
 
+@pytest.mark.parametrize(("said", "told"), [("image/jpg", "image/jpeg"), ("Audio/MP3; x=y", "audio/mpeg")])
+async def test_other_names_of_types(easemob: Service, said: str, told: str) -> None:
+    """Phones call them so; whoever plays or shows the file is told the registered name."""
+    uuid = (await uploaded(easemob, Field("file", b"x", "a", said)))["uuid"]
+    assert (await get(easemob, uuid)).headers["content-type"] == told
+
+
 @on_both_engines
 @pytest.mark.parametrize("name", ['a"b\\c/../d', "a\tb\x00\u202ec", "x" * 400, ""])
 async def test_hostile_names(easemob: Service, name: str) -> None:

@@ -36,9 +36,10 @@ from onebell.core.dispatch import Dispatcher
 from onebell.core.expand import Expander
 from onebell.core.keeper import Keeper
 from onebell.core.plans import Plans
-from onebell.core.recall import TAKE_BACK, TakeBack
+from onebell.core.recall import TakeBack
 from onebell.core.receipts import Receipts
 from onebell.core.standing import Standing, kept
+from onebell.core.work import TAKE_BACK
 from onebell.dialects.base import Dialect
 from onebell.dialects.easemob import app as easemob_app
 from onebell.dialects.easemob import directory as easemob

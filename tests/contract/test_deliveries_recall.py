@@ -1,16 +1,19 @@
 """Recall on both engines: mailboxes, queues, large audiences, and providers that can take back."""
 
+import asyncio
+
 import msgspec
 import pytest
 from tests.fakes.carriers import FakeCarrier, FakeCarriers, RecallingCarrier
-from tests.fakes.node import HeardBell, context_of
+from tests.fakes.node import HeardBell, context_of, plain_render
 from tests.rows import SPACE, Rows
 
 from onebell.core.bell import Changed
+from onebell.core.dispatch import Dispatcher
 from onebell.core.model import PeopleQuery
 from onebell.core.plans import Plans
-from onebell.core.recall import TAKE_BACK, TakeBack, hide, recall
-from onebell.core.work import Spread
+from onebell.core.recall import TakeBack, hide, recall
+from onebell.core.work import TAKE_BACK, Spread
 from onebell.errors import NotFound, StoreUnavailable
 from onebell.store import schema
 from onebell.store.base import Store
@@ -78,6 +81,30 @@ async def test_providers_that_can_take_it_back(store: Store, rows: Rows) -> None
         second: ("not_recalled", b'{"code":0,"message":"too late"}'),
         third: ("not_recalled", b'{"code":0,"message":"the provider takes nothing back"}'),
     }
+
+
+async def test_what_a_provider_took_meanwhile_is_taken_back(store: Store, rows: Rows) -> None:
+    """A call that was under way when its message was recalled: what it brought there is asked back too."""
+    message, account = await rows.message(), await rows.account("can")
+    await rows.delivery(message, account, await rows.target(account, "x"))
+    carrier, gate = RecallingCarrier(), asyncio.Event()
+    carrier.script("x", gate)
+    carriers = FakeCarriers(by_code={"can": carrier})
+    context = context_of(store, rows)
+    dispatcher = Dispatcher(context, carriers, plain_render)
+    plans = Plans(context, {TAKE_BACK: TakeBack(context, carriers)})
+    await dispatcher.turn()
+    await carrier.called(1)
+
+    await recall(context, SPACE, message)
+    await plans.turn()
+    gate.set()
+    await dispatcher.idle()
+    await plans.turn()
+
+    delivery = await rows.one(schema.delivery)
+    assert carrier.recalled == [f"ref-{delivery.id}"]
+    assert (await rows.one(schema.message)).state == "recalled"
 
 
 async def test_a_recall_that_was_cut_off_is_finished(store: Store, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,11 @@ from onebell.core.context import Context
 from onebell.core.events import EventKind
 from onebell.core.outcomes import Outcome, Permanent, Sent, Temporary, Throttled
 from onebell.core.sending import DEADLINE_S
-from onebell.core.work import EventDraft, MessageFacts, PlanDraft, PlanJob, TakenDelivery, words
+from onebell.core.work import TAKE_BACK, EventDraft, MessageFacts, PlanDraft, PlanJob, TakenDelivery, words
 from onebell.errors import StoreUnavailable
 
 log = structlog.get_logger()
 
-TAKE_BACK = "take_back"
-"""Kind of the timer that asks providers."""
 _RECALL, _HIDE = "recall", "hide"
 AT_ONCE = 100
 TRIES = 5

@@ -7,6 +7,8 @@ import msgspec
 from onebell.core.bell import Mark, StoredMessage
 from onebell.core.model import Members, Part, PeopleQuery, Severity
 
+TAKE_BACK = "take_back"
+"""Kind of the timer that asks providers for a recalled message (core/recall.py)."""
 LEASE_S = 45.0
 """How long a claim holds. A node that died or hangs costs one lease (RELIABILITY R19: taken over within 45 s)."""
 WORDS_BYTES = 512

@@ -7,10 +7,11 @@ import msgspec
 import sqlalchemy as sa
 
 from onebell.core.events import EventKind
-from onebell.core.work import Closed, EventDraft, Result, words
+from onebell.core.work import TAKE_BACK, Closed, EventDraft, PlanDraft, Result, words
 from onebell.ids import IdMint
 from onebell.store.events import write_events
 from onebell.store.messages import finish
+from onebell.store.plans import write_plans
 from onebell.store.queueing import execute_many, inserter, keys_in
 from onebell.store.schema import (
     attempt,
@@ -29,7 +30,9 @@ _EVENTS = {"sent": EventKind.SENT, "failed": EventKind.FAILED, "expired": EventK
 
 def write_results(connection: sa.Connection, results: Sequence[Result], now_ms: int, mint: IdMint) -> Closed:
     """Store results; those of jobs that were taken over meanwhile only end their attempt."""
-    held = _still_ours(connection, results)
+    now = _as_they_are(connection, results)
+    held = [result for result in results if _counts(result, now.get((result.job.space, result.job.id)))]
+    _take_back_late(connection, results, now, now_ms, mint)
     _end_attempts(connection, results, now_ms)
     _uncount(connection, held)
     _write_deliveries(connection, held, now_ms)
@@ -44,7 +47,7 @@ def write_results(connection: sa.Connection, results: Sequence[Result], now_ms: 
     return Closed(finished=finished, watched=any(draft.watched for draft in drafts))
 
 
-def _still_ours(connection: sa.Connection, results: Sequence[Result]) -> list[Result]:
+def _as_they_are(connection: sa.Connection, results: Sequence[Result]) -> dict[tuple[int, int], Any]:
     keys = sorted((result.job.space, result.job.id) for result in results)
     rows = connection.execute(
         sa.select(delivery.c.space_id, delivery.c.id, delivery.c.state, delivery.c.attempts)
@@ -52,8 +55,7 @@ def _still_ours(connection: sa.Connection, results: Sequence[Result]) -> list[Re
         .order_by(delivery.c.space_id, delivery.c.id)
         .with_for_update()
     )
-    now = {(row.space_id, row.id): row for row in rows}
-    return [result for result in results if _counts(result, now.get((result.job.space, result.job.id)))]
+    return {(row.space_id, row.id): row for row in rows}
 
 
 def _counts(result: Result, row: Any) -> bool:
@@ -61,6 +63,37 @@ def _counts(result: Result, row: Any) -> bool:
     if row is None or row.state != "due":
         return False
     return bool(row.attempts == result.job.attempt or result.state == "sent")
+
+
+def _take_back_late(
+    connection: sa.Connection, results: Sequence[Result], rows: dict[tuple[int, int], Any], now_ms: int, mint: IdMint
+) -> None:
+    """What a provider took while its message was recalled is asked back as well: it came after those that were."""
+    late = [
+        result
+        for result in results
+        if result.provider_ref and (row := rows.get((result.job.space, result.job.id))) and row.state == "cancelled"
+    ]
+    if not late:
+        return
+    messages = sorted({(result.job.space, result.job.message) for result in late})
+    recalled = connection.execute(
+        sa.select(message.c.space_id, message.c.id).where(keys_in(message, messages), message.c.state == "recalled")
+    )
+    gone = {(row.space_id, row.id) for row in recalled}
+    taken = [result for result in late if (result.job.space, result.job.message) in gone]
+    execute_many(
+        connection,
+        sa.update(delivery)
+        .where(delivery.c.space_id == sa.bindparam("s"), delivery.c.id == sa.bindparam("d"))
+        .values(state="sent", provider_ref=sa.bindparam("r")),
+        [{"s": one.job.space, "d": one.job.id, "r": words(one.provider_ref)} for one in taken],
+    )
+    # Its entries are marked: that was the first step.
+    timers = [
+        PlanDraft(space=space, kind=TAKE_BACK, message=one, next_at=now_ms, step=1) for space, one in sorted(gone)
+    ]
+    write_plans(connection, timers, mint)
 
 
 def _end_attempts(connection: sa.Connection, results: Sequence[Result], now_ms: int) -> None:

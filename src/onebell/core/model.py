@@ -254,6 +254,10 @@ class FirstEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     data: dict[str, Any] = {}
 
 
+IN_THE_PAGE = -1
+"""Stands for the device where a person wrote in his inbox: he did it himself, on none that needs no copy."""
+
+
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """A complete message as a dialect's parser returns it."""
 
@@ -283,7 +287,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     copy_to_sender: bool = False  # an outgoing entry in the sender's own mailbox, unless he is a receiver himself
     silent: bool = False  # inbox only, no carrier (Easemob em_ignore_notification)
     shown: Shown = Shown.PERSON
-    device: int = 0  # it was written on this device, which needs no copy of it; 0 = on none
+    device: int = 0  # it was written on this device, which needs no copy of it; 0 = on none, or ``IN_THE_PAGE``
     quiet_through: bool = False  # comes through quiet hours (Easemob em_force_notification)
     extra: dict[str, Any] = {}  # the dialect's own memory of the request, for answers, lists and callbacks
 

@@ -61,11 +61,11 @@ def channels(connection: sa.Connection, space: int, me: int, realm: str) -> list
         feed.c.kind == FeedKind.DIRECT.value,
         feed.c.code.startswith(f"{realm}:", autoescape=True),
     )
-    # What the server sends for somebody does not enter the list (sheet §1.3).
+    # What the server sends for somebody does not enter the list (sheet §1.3); what he writes in the page does.
     newest = (
         sa.select(sa.func.max(entry.c.seq))
         .select_from(WITH_MESSAGE.join(feed, OF_FEED))
-        .where(shown, message.c.device_id > 0)
+        .where(shown, message.c.device_id != 0)
         .group_by(entry.c.feed_id)
     )
     rows = connection.execute(

@@ -102,6 +102,17 @@ async def test_a_text_goes_both_ways(server: RunningServer, page: Page) -> None:
     assert mine["feed"]["id"] == his["feed"]["id"] == page.feed
 
 
+async def test_what_was_written_in_the_page_is_on_the_list(server: RunningServer, page: Page) -> None:
+    """The SDK's list of conversations holds those that only a page has written in, on both sides: a person did."""
+    await page.write(text="from the page")
+    for user, other in (("alice", "bob"), ("bob", "alice")):
+        headers = {"Authorization": f"Bearer {await token_of(server.session, server.url, user)}"}
+        url = f"{server.url}/acme/demo/sdk/user/{user}/user_channels/list?limit=5"
+        async with server.session.get(url, headers=headers) as answer:
+            (info,) = (await answer.json())["data"]["channel_infos"]
+        assert (info["session_to"], info["unread_num"]) == (other, int(user == "bob"))
+
+
 async def test_read_marks_go_both_ways(server: RunningServer, page: Page) -> None:
     """The SDK's acks are the times on Alice's entry; her reading is one read ack at the SDK of whoever wrote."""
     async with client_of(server, "bob") as bob:

@@ -8,7 +8,7 @@ import msgspec
 
 from onebell.core.context import Context
 from onebell.core.directory import Account
-from onebell.core.model import Kind, PartyKind, Receipt, Sender
+from onebell.core.model import IN_THE_PAGE, Kind, PartyKind, Receipt, Sender
 from onebell.core.replies import Blocked, Draft, Line, NotWritable, Sent, TooFast, Unread, kind_of
 from onebell.dialects.easemob.app import APP, DIALECT, UPLINK_BYTES, App
 from onebell.dialects.easemob.conversations import peers
@@ -74,7 +74,7 @@ class PageReplies:
             online_only=False,
             sync_device=True,
         )
-        origin = Origin(party=line.me, once=draft.once, guards=draft.guards)
+        origin = Origin(party=line.me, device=IN_THE_PAGE, once=draft.once, guards=draft.guards)
         return await send_from(self._context, line.space, ends.app, message, origin)
 
     async def _check(self, line: Line, ends: Ends) -> None:

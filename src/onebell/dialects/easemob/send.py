@@ -60,7 +60,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Where a message comes from that a user writes himself."""
 
     party: int  # of the user
-    device: int = 0  # 0 = none of his clients: each of them gets a copy
+    device: int  # ``IN_THE_PAGE`` = none of his clients: each of them gets a copy
     once: IdempotencyKey | None = None
     guards: tuple[GuardUse, ...] = ()
 

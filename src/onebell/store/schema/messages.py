@@ -27,7 +27,7 @@ message = table(
     big("expires_at"),
     big("created_at"),
     big("finished_at"),
-    big("device_id"),  # it was written on this device; 0 = on none
+    big("device_id"),  # it was written on this device; 0 = on none, -1 = by a person in the inbox page
     sa.Index("message_by_time", "space_id", "dialect", "created_at"),
     sa.Index(  # PushPlus lists a user's own messages; the others do not pay for it
         "message_of_sender",

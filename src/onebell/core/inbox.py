@@ -82,9 +82,9 @@ def unpack(parts: bytes) -> tuple[Part, ...]:
 
 
 def says(row: EntryRow, text: str) -> bool:
-    """Whether a message's words hold ``text``, without case."""
+    """Whether a message's words hold ``text``, without case. What was taken back has no words any more."""
     part = shown_part(unpack(row.parts))
-    if part is None:
+    if part is None or row.recalled_at:
         return False
     content = part.content
     words = (content.title, content.body, content.summary, content.url, row.sender_name, *content.tags)

@@ -175,7 +175,8 @@ async def test_what_is_read_in_one_place_is_read_in_all_of_ones_own(server: Runn
 
 
 async def test_recalls_go_both_ways(server: RunningServer, page: Page) -> None:
-    """Taken back in the page it is a recall at both SDKs; taken back by the SDK it is gone from the page."""
+    """Taken back in the page it is a recall at both SDKs; taken back by the SDK it is gone from the page. No search
+    tells what it said."""
     async with client_of(server, "alice") as own, client_of(server, "bob") as bob:
         sent = await page.write(text="oops")
         (got,) = await bob.news()
@@ -189,6 +190,7 @@ async def test_recalls_go_both_ways(server: RunningServer, page: Page) -> None:
     for one in (told, copy):
         assert (body_of(one).type, body_of(one).ack_message_id) == (MessageBody.RECALL, got.id)
     assert [(item["recalled_at"] is not None, item["body"]) for item in await page.items()] == [(True, "")] * 2
+    assert (await page.call("GET", "/inbox?q=oops"))[1]["items"] == []
 
 
 async def test_whom_bob_has_blocked_is_told_so(server: RunningServer, page: Page) -> None:

@@ -167,7 +167,17 @@ class FeedsApi:
     async def _items(self, caller: Caller, counts: Sequence[FeedCount]) -> tuple[FeedItem, ...]:
         writable = await self._writable(caller, counts)
         peers = await self._peers(caller, [count.peer for count in counts if count.peer])
+        counts = await self._named(caller, counts)
         return tuple(_item(count, peers.get(count.peer), count.feed in writable) for count in counts)
+
+    async def _named(self, caller: Caller, counts: Sequence[FeedCount]) -> Sequence[FeedCount]:
+        """A conversation whose other side is deleted is called what the last message from there says."""
+        nameless = [count.feed for count in counts if count.peer and not count.name]
+        if not nameless:
+            return counts
+        newest = await self._context.store.queues.newest_each_way(caller.space, caller.person, nameless)
+        names = {which: last.sender_name for which, last in newest if not last.is_copy}
+        return [msgspec.structs.replace(count, name=count.name or names.get(count.feed, "")) for count in counts]
 
     async def _writable(self, caller: Caller, counts: Sequence[FeedCount]) -> set[int]:
         found: set[int] = set()

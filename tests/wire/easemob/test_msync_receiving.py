@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from tests.msync_client import APP_GRANT, body_of, connected, text_body, texts, token_of
-from tests.running import RunningServer
+from tests.running import ALICE, RunningServer
 
 from onebell.dialects.easemob.msync.msync_pb2 import CommNotice, Logout, MSync
 from onebell.dialects.easemob.parse import Message
@@ -217,6 +217,9 @@ async def test_what_a_deleted_user_wrote_still_comes(server: RunningServer) -> N
         await rest(server, headers, "alice", "the last word", **{"from": "gone"})
         async with server.session.delete(f"{server.url}/acme/demo/users/gone", headers=headers) as answer:
             assert answer.status == 200
+        page = {"Authorization": f"Bearer {await server.sign_in(*ALICE)}"}
+        async with server.session.get(f"{server.url}/api/v1/inbox/feeds", headers=page) as answer:
+            assert [feed["name"] for feed in (await answer.json())["items"]] == ["gone"]
         await token_of(server.session, server.url, "gone")
         await rest(server, headers, "alice", "another one", **{"from": "gone"})
 

@@ -11,6 +11,7 @@ from tests.engines import settings_for
 from tests.fakes.clock import MovedClock
 from tests.service import ENGINES, Service, context_over
 
+from onebell.core.bodies import KEEP_S as FILE_KEEP_S
 from onebell.dialects.pushplus import directory
 from onebell.dialects.pushplus.images import KEEP_S, TOKEN_S, Images
 from onebell.dialects.pushplus.limits import BAD_TOKENS, PROFILES
@@ -190,8 +191,13 @@ async def test_long_content_stays_out_of_the_row(service, template):
     stored = (await service.rows(schema.message))[-1]
     page = (await service.ask("GET", f"/shortMessage/{code}")).body.decode()
 
+    files = await service.rows(schema.file)
     assert len(stored["parts"]) < 20_000
     assert len(stored["extra"] or b"") < 1_000
+    # They stay as long as the message that names them; a day when it is refused after all.
+    assert {(file["message_id"], file["expires_at"] - file["created_at"]) for file in files} == {
+        (stored["id"], FILE_KEEP_S * 1000)
+    }
     assert page.count("长") >= 20_000
 
 

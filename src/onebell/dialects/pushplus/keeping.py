@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from onebell.core.bodies import ROW_BYTES
+from onebell.core.bodies import KEEP_S, ROW_BYTES
 from onebell.core.context import Context, StoredFile
 from onebell.core.model import Format
 from onebell.dialects.pushplus.parse import Asked
@@ -14,7 +14,6 @@ from onebell.dialects.pushplus.templates import Shown
 UTF8_BYTES = 4
 """Of one character at most."""
 
-_DAY_S = 86_400
 _FILES = {
     Format.HTML: ("content.html", "text/html; charset=utf-8"),
     Format.MARKDOWN: ("content.md", "text/markdown; charset=utf-8"),
@@ -57,9 +56,7 @@ async def keep(context: Context, sender: SenderInfo, shown: Shown, asked: Asked)
 
 
 async def _put(context: Context, sender: SenderInfo, name: str, media_type: str, body: bytes) -> StoredFile:
-    # It goes when its message goes, a day later at most; retention 0 keeps both for ever.
-    keep_s = (context.settings.retention_days + 1) * _DAY_S if context.settings.retention_days else 0
-    return await context.files.put(sender.space.id, name, media_type, body, owner=sender.person.id, keep_s=keep_s)
+    return await context.files.put(sender.space.id, name, media_type, body, owner=sender.person.id, keep_s=KEEP_S)
 
 
 async def _raw(context: Context, sender: SenderInfo, content: str) -> str | dict[str, Any]:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -400,3 +401,19 @@ async def test_a_callback_that_cannot_be_read_holds_up_nobody(node: Node) -> Non
 
     assert await node.state(broken) == "parked"
     assert [request.body for request, *_ in node.receiver.got] == [b"second"]
+
+
+async def test_what_is_being_claimed_at_the_stop_is_given_back(node: Node) -> None:
+    """A claim that commits while the stop begins leaves no lease that a restart would have to wait for."""
+    may_write, callback = threading.Event(), await node.queue()
+    blocked = [asyncio.create_task(node.rows.db.write(lambda _: may_write.wait(10))) for _ in range(6)]
+    running = asyncio.create_task(node.callbacks.run())
+    await asyncio.sleep(0.05)  # its claim waits behind those writes
+
+    stopping = asyncio.create_task(node.callbacks.stop())
+    await asyncio.sleep(0.05)
+    may_write.set()
+    await asyncio.gather(*blocked, stopping, running)
+
+    row = await node.rows.one(schema.callback, id=callback)
+    assert (row.state, row.attempts, row.lease_until) == ("due", 0, 0)

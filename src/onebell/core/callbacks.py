@@ -71,6 +71,7 @@ class Callbacks:
         self._calls: set[asyncio.Task[None]] = set()
         self._origins: dict[str, int] = {}
         self._pack_wake, self._send_wake = asyncio.Event(), asyncio.Event()
+        self._claiming = asyncio.Lock()
         self._is_stopping = False
         context.bell.listen(Due, self._heard)
 
@@ -105,6 +106,8 @@ class Callbacks:
         self._is_stopping = True
         self._pack_wake.set()
         self._send_wake.set()
+        async with self._claiming:  # what is being claimed is given back
+            pass
         if self._calls and deadline_s:
             await asyncio.wait(self._calls, timeout=deadline_s)
         for call in self._calls:
@@ -134,15 +137,18 @@ class Callbacks:
             return self.context.settings.poll_s
         if due > now:
             return min(self.context.settings.poll_s, 1.0, (due - now) / 1000)
-        jobs = await self.context.store.callbacks.claim_due(now, self.context.mint.node, room)
-        put_off = [job for job in jobs if not self._start(job)]
-        if put_off:
-            await self.context.store.callbacks.give_back(put_off, now + round(PUT_OFF_S * 1000))
+        async with self._claiming:
+            if self._is_stopping:
+                return 0
+            jobs = await self.context.store.callbacks.claim_due(now, self.context.mint.node, room)
+            put_off = [job for job in jobs if not self._start(job)]
+            if put_off:
+                await self.context.store.callbacks.give_back(put_off, now + round(PUT_OFF_S * 1000))
         return 0.01 if len(jobs) == room else min(self.context.settings.poll_s, 1.0)
 
     def _start(self, job: CallbackJob) -> bool:
         origin = "/".join(job.url.split("/", 3)[:3])
-        if self._origins.get(origin, 0) >= PER_ORIGIN:
+        if self._is_stopping or self._origins.get(origin, 0) >= PER_ORIGIN:
             return False
         self._origins[origin] = self._origins.get(origin, 0) + 1
         task = asyncio.create_task(self._send(job))

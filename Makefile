@@ -41,6 +41,7 @@ setup: $(VENV)/ok $(MSYNC)
 
 # A bare Debian has no ensurepip; its package python3-venv brings it.
 $(VENV)/ok: requirements/dev.txt pyproject.toml
+	@echo "onebell: installing Python packages into $(VENV) (a minute or two)"
 	@python3 -m venv $(VENV) 2>/dev/null || (bash tools/apt.sh python3-venv && python3 -m venv $(VENV))
 	@$(PY) -m pip install --quiet --require-hashes -r requirements/dev.txt
 	@$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
@@ -51,6 +52,7 @@ $(MSYNC): $(MSYNC:_pb2.py=.proto) hatch_build.py | $(VENV)/ok
 
 # What tests need beyond Python: installed when it may be, else those tests are skipped in one clear line.
 $(SERVERS): tools/apt.sh
+	@echo "onebell: installing Chromium, PostgreSQL and nats-server for the tests"
 	@bash tools/apt.sh chromium fonts-noto-cjk postgresql nats-server && touch $@ || true
 
 $(CLIENTS): tests/clients/package.json tests/clients/package-lock.json | setup
@@ -59,6 +61,7 @@ $(CLIENTS): tests/clients/package.json tests/clients/package-lock.json | setup
 web: $(WEB)/index.html
 
 $(WEB)/index.html: $(shell find web -type f -not -path 'web/node_modules/*' 2>/dev/null)
+	@echo "onebell: building the web app (a minute)"
 	@bash tools/build-web.sh
 
 lock:

@@ -15,7 +15,7 @@ from onebell.clock import SystemClock
 from onebell.commands import execute
 from onebell.control import Call, ControlServer, Reply
 from onebell.core.bell import ConfigChanged
-from onebell.errors import StoreUnavailable
+from onebell.errors import Conflict, StoreUnavailable
 from onebell.http.server import HttpServer
 from onebell.settings import Settings
 from onebell.store.engine import open_database
@@ -54,8 +54,7 @@ async def serve(settings: Settings, *, demo_space: bool) -> None:
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     async with Application(settings) as application:
-        if demo_space:
-            await directory.apply(application.context.store, SECTIONS, demo.directory(), dry_run=False)
+        await _describe(application, demo_space=demo_space)
         control = ControlServer(Path(settings.data), lambda call: _command(application, call))
         await control.open()
 
@@ -107,6 +106,16 @@ class _OwnAddresses:
                 await self.tell()
             except StoreUnavailable:
                 log.warning("own_addresses_unknown")
+
+
+async def _describe(application: Application, *, demo_space: bool) -> None:
+    """The demo's directory; else, where nobody has described anything yet, a space, so that it can be set up."""
+    store, lookups = application.context.store, application.context.lookups
+    if demo_space:
+        await directory.apply(store, SECTIONS, demo.directory(), dry_run=False)
+    elif not await lookups.spaces():
+        with contextlib.suppress(Conflict):  # another node has just made it
+            await directory.apply(store, SECTIONS, "", dry_run=False)
 
 
 async def _greet(application: Application, url: str, *, demo_space: bool) -> None:

@@ -12,8 +12,6 @@ from onebell.clock import Clock
 
 HEX32 = re.compile(r"^[0-9a-f]{32}$")
 """PushPlus shortCode and token (sheet pushplus §1.1); PushGo message_id, op_id, delivery_id (sheet pushgo §0)."""
-UMS_MSGID = re.compile(r"^v:1t:\d+p:\d+n:\d+$")
-"""UMS msgid (sheet jpush-ums §1.1)."""
 WECOM_ID = re.compile(r"^(wr|wo|bp|wb)[A-Za-z0-9_-]{30}$")
 """WeCom group, single chat, post and blackboard ids (sheet wecom §1)."""
 EASEMOB_ID = re.compile(r"^\d{15,20}$")

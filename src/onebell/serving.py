@@ -15,6 +15,7 @@ from onebell.clock import SystemClock
 from onebell.commands import execute
 from onebell.control import Call, ControlServer, Reply
 from onebell.core.bell import ConfigChanged
+from onebell.core.waking import woken
 from onebell.errors import Conflict, StoreUnavailable
 from onebell.http.server import HttpServer
 from onebell.settings import Settings
@@ -99,8 +100,7 @@ class _OwnAddresses:
     async def follow(self) -> None:
         """Tell again whenever a space may have changed, until cancelled."""
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), LOOK_S)
+            await woken(self._changed, LOOK_S)
             self._changed.clear()
             try:
                 await self.tell()

@@ -41,7 +41,8 @@ def planted() -> str:
     for known, canary in CANARIES.items():
         assert known in text
         text = text.replace(known, canary)
-    return text
+    # Whatever else runs on this machine, nobody takes what is delivered.
+    return text.replace("127.0.0.1:9099", "127.0.0.1:1").replace("port = 2525", "port = 1")
 
 
 async def test_planted_secrets_come_out_nowhere(tmp_path: Path) -> None:

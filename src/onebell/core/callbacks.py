@@ -13,6 +13,7 @@ from onebell.core.context import Context
 from onebell.core.events import CallbackAnswer, CallbackRequest, CallbackSchedule
 from onebell.core.packing import Packer, Packing
 from onebell.core.retry_after import retry_after_s
+from onebell.core.waking import woken
 from onebell.core.work import CallbackJob, CallbackResult
 from onebell.errors import OnebellError, StoreUnavailable
 
@@ -95,11 +96,7 @@ class Callbacks:
             except StoreUnavailable as error:
                 log.warning("callbacks_wait_for_store", why=str(error))
                 wait_s = 1.0
-            try:
-                async with asyncio.timeout(wait_s):
-                    await wake.wait()
-            except TimeoutError:
-                continue
+            await woken(wake, wait_s)
 
     async def stop(self, deadline_s: float = 0) -> None:
         """Send nothing more; requests under way get ``deadline_s``."""

@@ -19,6 +19,7 @@ from onebell.core.outcomes import Outcome, Permanent, Split, Throttled, Unauthor
 from onebell.core.rendering import RenderedOnce, Renderer
 from onebell.core.sending import DEADLINE_S, Sending
 from onebell.core.verdict import Defect, Judge
+from onebell.core.waking import woken
 from onebell.core.work import Closed, Job, LaneClaim, MessageFacts, Result
 from onebell.core.work import Lane as DueLane
 from onebell.errors import StoreUnavailable
@@ -77,11 +78,7 @@ class Dispatcher:
             except StoreUnavailable as error:
                 log.warning("dispatch_waits_for_store", why=str(error))
                 wait_s = AHEAD_S
-            try:
-                async with asyncio.timeout(wait_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+            await woken(self._wake, wait_s)
 
     async def drain(self, deadline_s: float) -> None:
         """Claim nothing more, let calls end for ``deadline_s``, give back what has not begun.

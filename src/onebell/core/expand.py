@@ -8,6 +8,7 @@ from onebell.core.bell import Changed, Due, NewEntries
 from onebell.core.carriage import Carriers
 from onebell.core.context import Context
 from onebell.core.model import Part
+from onebell.core.waking import woken
 from onebell.core.work import Addressing, ExpansionJob, ExpansionPlan, Page, PartPlan
 from onebell.errors import StoreUnavailable
 
@@ -50,11 +51,7 @@ class Expander:
             except StoreUnavailable as error:
                 log.warning("expansion_waits_for_store", why=str(error))
                 wait_s = 1.0
-            try:
-                async with asyncio.timeout(wait_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+            await woken(self._wake, wait_s)
 
     def stop(self) -> None:
         """End after the page under way."""

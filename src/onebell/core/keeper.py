@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from onebell.core.context import Context
+from onebell.core.waking import woken
 from onebell.errors import StoreUnavailable
 
 log = structlog.get_logger()
@@ -41,7 +42,7 @@ class Keeper:
                 await self.turn()
             except StoreUnavailable as error:
                 log.warning("keeper_waits_for_store", why=str(error))
-            await self._rest(ROUND_S)
+            await woken(self._stop, ROUND_S)
 
     def stop(self) -> None:
         """End after the piece under way."""
@@ -77,7 +78,7 @@ class Keeper:
                 total += removed
                 if removed == 0 or self._stop.is_set():
                     break
-                await self._rest(REST_S)
+                await woken(self._stop, REST_S)
         except StoreUnavailable:
             raise
         except Exception:
@@ -96,10 +97,3 @@ class Keeper:
                 # Files may lie elsewhere than the rest, which must not wait for them.
                 log.warning("files_not_removed", why=str(error))
                 return
-
-    async def _rest(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
-        except TimeoutError:
-            return

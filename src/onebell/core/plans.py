@@ -8,6 +8,7 @@ import structlog
 
 from onebell.core.bell import Due
 from onebell.core.context import Context
+from onebell.core.waking import woken
 from onebell.core.work import PlanJob
 from onebell.errors import StoreUnavailable
 
@@ -52,11 +53,7 @@ class Plans:
             except StoreUnavailable as error:
                 log.warning("plans_wait_for_store", why=str(error))
                 wait_s = 1.0
-            try:
-                async with asyncio.timeout(wait_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+            await woken(self._wake, wait_s)
 
     def stop(self) -> None:
         """End after what is under way."""

@@ -1,7 +1,6 @@
 """Who is connected: sockets are rows with a lease, so that every node sees them and any can end them (DESIGN §5)."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -10,6 +9,7 @@ import structlog
 
 from onebell.clock import Clock
 from onebell.core.bell import Bell, Kick
+from onebell.core.waking import woken
 from onebell.errors import StoreUnavailable
 from onebell.ids import IdMint
 
@@ -183,8 +183,7 @@ class Presence:
 
     async def _renew_forever(self) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._kicked.wait(), RENEW_S)
+            await woken(self._kicked, RENEW_S)
             self._kicked.clear()
             try:
                 await self._renew()

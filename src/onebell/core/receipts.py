@@ -10,6 +10,7 @@ from onebell.core.carriage import CarrierReceipt, Carriers, HearsReceipts, Polls
 from onebell.core.context import Context
 from onebell.core.directory import CarrierAccount
 from onebell.core.sending import DEADLINE_S
+from onebell.core.waking import woken
 from onebell.core.work import PollJob, ReceiptFact
 from onebell.errors import StoreUnavailable
 from onebell.http.exchange import Answer, Request
@@ -41,11 +42,7 @@ class Receipts:
             except StoreUnavailable as error:
                 log.warning("receipts_wait_for_store", why=str(error))
                 wait_s = 1.0
-            try:
-                async with asyncio.timeout(wait_s):
-                    await self._stop.wait()
-            except TimeoutError:
-                continue
+            await woken(self._stop, wait_s)
 
     def stop(self) -> None:
         """End after what is under way."""

@@ -7,7 +7,6 @@ from the last rev it has.
 """
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
@@ -19,6 +18,7 @@ from onebell.core.bell import Bell, Changed, ConfigChanged, Mark, NewEntries, St
 from onebell.core.inbox import Entry, Item, changes, has_gap, rev_of
 from onebell.core.mailbox import PAGE, CaughtUp, Page, Place
 from onebell.core.reader import ROOM, Frame, Reader, Tail
+from onebell.core.waking import woken
 from onebell.errors import StoreUnavailable
 
 log = structlog.get_logger()
@@ -326,9 +326,7 @@ class Hub:
 
     async def _poll_forever(self) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_s):
-                    await self._look_due.wait()
+            await woken(self._look_due, self._poll_s)
             await self._at_rest.wait()  # who is about to be handed something is not behind
             self._look_due.clear()
             self._cut_stuck()

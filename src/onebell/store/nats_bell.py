@@ -10,6 +10,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from onebell.core.bell import Changed, N, NewEntries, Note
+from onebell.core.waking import woken
 from onebell.store.bell import KINDS, LocalBell
 
 log = structlog.get_logger()
@@ -58,9 +59,7 @@ class NatsBell:
 
     async def reaches_others(self) -> bool:
         """Whether there is a connection, after a moment."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(MOMENT_S):
-                await self._connected.wait()
+        await woken(self._connected, MOMENT_S)
         return self.is_connected
 
     async def open(self) -> None:

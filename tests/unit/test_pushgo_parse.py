@@ -81,6 +81,18 @@ def test_what_is_no_json(body: bytes) -> None:
     assert code_of(body) == "invalid_json_syntax"
 
 
+@pytest.mark.parametrize("nesting", [("[", "", "]"), ('{"a":', "1", "}")])
+def test_no_depth_is_too_much(nesting: tuple[str, str, str]) -> None:
+    """Whatever the depth, also where one of two readers just takes it, the answer is a refusal."""
+    begin, middle, end = nesting
+    for depth in range(850, 1010):
+        deep = '{"a":' + begin * depth + middle + end * depth + "}"
+        body = '{"channel_id":"a","password":"b","title":"\\"","metadata":' + deep + "}"
+        assert code_of(body.encode()) in ("invalid_json_syntax", "invalid_json_data")
+        with pytest.raises(Rejected):
+            metadata_text(deep)
+
+
 def test_syntax_is_judged_before_shape() -> None:
     """An unknown field in a body that breaks off later is a syntax error: step 5 says syntax, then shape."""
     assert code_of(b'{"foo":1,"title":') == "invalid_json_syntax"
@@ -264,6 +276,9 @@ def test_a_query_of_another_shape_is_refused_in_plain_text(query: list[tuple[str
         ("[1]", "metadata_object_required", "metadata must be a JSON object"),
         ("[" * 9000, "metadata_object_required", "metadata must be a JSON object"),
         ('{"a":{}}', None, "metadata.a must be a scalar"),
+        ('{"a":1,"\\u0061":2}', None, "metadata key must be unique"),
+        ('{"a":1,"a ":2}', None, "metadata key must be unique"),
+        ('{"a":' + "[" * 900 + "]" * 900 + "}", None, "metadata.a must be a scalar"),
     ],
 )
 def test_metadata_in_a_query(text: str, code: str | None, why: str) -> None:

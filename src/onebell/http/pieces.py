@@ -6,48 +6,61 @@ such a request for the other protocol's.
 """
 
 import re
-from collections.abc import Iterator
-from enum import Enum
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote_from_bytes
 
 _ALL_BUT_HIGH = bytes(range(0x80)).decode("ascii")
 _HEAD_END = b"\r\n\r\n"
 _BLANK = b"\r\n"
 """May stand before a request (RFC 9112 §2.2): old clients send it behind a body."""
+_LINE_END = re.compile(rb" HTTP/1\.[01]\r?\n")
 _OFFER = re.compile(rb"^upgrade[ \t]*:(?![ \t]*websocket[ \t]*\r?\n)[^\n]*\n", re.IGNORECASE | re.MULTILINE)
 
 
-class _At(Enum):
-    """What the next byte belongs to."""
-
-    START = "blank lines before a request, or its first byte"
-    LINE = "request line"
-    HEAD = "headers"
-    BODY = "body of a known size"
-    CHUNKS = "body in chunks"
+# What the next byte belongs to. No Enum: its members cost as much as the parser on every request.
+_START = 0  # blank lines before a request, or its first byte
+_LINE = 1  # request line
+_HEAD = 2  # headers
+_BODY = 3  # body of a known size
+_CHUNKS = 4  # body in chunks
 
 
 class Pieces:
     """What one connection sends. The parser's events say where it is; only lengths are known here."""
 
     def __init__(self) -> None:
-        self._at = _At.START
+        self._at = _START
         self._body_left = 0
 
     def head_ends(self, body_bytes: int) -> None:
         """All headers are read; a negative size = the body itself says where it ends."""
-        self._at = _At.BODY if body_bytes > 0 else _At.CHUNKS
+        self._at = _BODY if body_bytes > 0 else _CHUNKS
         self._body_left = body_bytes
+
+    def took_body(self, size: int) -> None:
+        """So many bytes of the body were read."""
+        self._body_left -= size
 
     def request_ends(self) -> None:
         """The next byte belongs to another request."""
-        self._at = _At.START
+        self._at = _START
 
-    def cut(self, data: bytes) -> Iterator[bytes]:
+    def cut(self, data: bytes) -> Iterable[bytes]:
         """``data`` in pieces, none of which reaches from one request into the next; each is to be parsed at once."""
+        if self._at == _START and data.isascii() and b"pgrade" not in data:
+            # Nothing to mend, however many requests these are: nearly all that ever comes.
+            return (data,)
+        return self._cut(data)
+
+    def head_goes_on(self, data: bytes) -> None:
+        """``data`` ended within a head."""
+        if self._at == _START:
+            self._at = _HEAD if _LINE_END.search(data, data.rfind(_HEAD_END) + 1) else _LINE
+
+    def _cut(self, data: bytes) -> Iterator[bytes]:
         at = 0
         while at < len(data):
-            if self._at is _At.START and data[at] in _BLANK:
+            if self._at == _START and data[at] in _BLANK:
                 at += 1
                 continue
             end = self._end(data, at)
@@ -55,11 +68,9 @@ class Pieces:
             at = end
 
     def _end(self, data: bytes, at: int) -> int:
-        if self._at is _At.BODY:
-            end = min(at + self._body_left, len(data))
-            self._body_left -= end - at
-            return end
-        if self._at is _At.START or self._at is _At.LINE:
+        if self._at == _BODY:
+            return min(at + self._body_left, len(data))
+        if self._at in (_START, _LINE):
             # Most heads come whole: one piece.
             head = data.find(_HEAD_END, at)
             if head >= 0:
@@ -68,15 +79,15 @@ class Pieces:
         return data.find(b"\n", at) + 1 or len(data)
 
     def _mended(self, piece: bytes) -> bytes:
-        if self._at is _At.BODY or self._at is _At.CHUNKS:
+        if self._at in (_BODY, _CHUNKS):
             return piece
-        if self._at is not _At.HEAD:
+        if self._at != _HEAD:
             piece = self._with_line(piece)
         return _OFFER.sub(b"", piece) if b"pgrade" in piece else piece
 
     def _with_line(self, piece: bytes) -> bytes:
         line = piece if piece.isascii() else piece[: piece.find(b"\n") + 1 or len(piece)]
-        self._at = _At.HEAD if b"\n" in piece else _At.LINE
+        self._at = _HEAD if b"\n" in piece else _LINE
         return piece if line.isascii() else encode_high_bytes(line) + piece[len(line) :]
 
 

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from onebell.http.exchange import WHOLE_ANSWER, Answer, Request, StreamAnswer
+from onebell.http.patience import Patience
 from onebell.http.pieces import Pieces
 
 log = structlog.get_logger()
@@ -57,17 +58,18 @@ class LenientProtocol(HttpToolsProtocol):
     _in_head = False
     _framing = 0
     """Bytes of this request that were no body."""
-    _patience: asyncio.TimerHandle | None = None
-    """Runs while a request stands half received, and nobody but us waits for the rest."""
+    _patience: Patience
+    _is_half_here = False
+    """A request stands half received, and nobody but us waits for the rest."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._pieces = Pieces()
         super().connection_made(transport)
         # uvicorn begins to count with the first answer; who never asks would stay for ever.
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self._patience = Patience(self.loop, self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._received()
+        self._patience.end()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -78,13 +80,19 @@ class LenientProtocol(HttpToolsProtocol):
                 self._refuse()
             if self.transport.is_closing() or self.transport.get_protocol() is not self:
                 return
-        if self._patience is None and (self._in_head or self._plain is not None):
-            self._patience = self.loop.call_later(COMPLETE_S, self.timeout_keep_alive_handler)
+        if self._in_head:
+            self._pieces.head_goes_on(data)
+        if not self._is_half_here and (self._in_head or self._plain is not None):
+            self._is_half_here = True
+            self._patience.wait(COMPLETE_S)
 
     def _received(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        self._is_half_here = False
+        self._patience.rest()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._patience.end()
+        super().handle_websocket_upgrade()
 
     def _refuse(self) -> None:
         """No area's own words: where it was to go may not be known yet."""
@@ -135,6 +143,7 @@ class LenientProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._framing -= len(body)
+        self._pieces.took_body(len(body))
         if self._plain is None:
             super().on_body(body)
         else:
@@ -155,6 +164,17 @@ class LenientProtocol(HttpToolsProtocol):
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((plain, self.app))
+
+    def on_response_complete(self) -> None:
+        """uvicorn's own makes a timer for every answer."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif not self._is_half_here:
+            self._patience.wait(self.timeout_keep_alive)
 
 
 class _Unheard:

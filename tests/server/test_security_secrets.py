@@ -36,8 +36,8 @@ PATHS = (
 
 
 def planted() -> str:
-    """The demo directory with the canaries."""
-    text = demo.directory()
+    """The demo directory with the canaries; its carriers lead to a port where nobody can listen."""
+    text = demo.directory().replace("port = 2525", "port = 1").replace("127.0.0.1:9099", "127.0.0.1:1")
     for known, canary in CANARIES.items():
         assert known in text
         text = text.replace(known, canary)
@@ -54,6 +54,9 @@ async def test_planted_secrets_come_out_nowhere(tmp_path: Path) -> None:
         said.append(await call(server.data, Call(command="doctor")))
         async with aiohttp.ClientSession() as session:
             said += await use(session, server.url)
+            async with asyncio.timeout(30):
+                while "delivery_not_sent" not in server.log.read_text():
+                    await asyncio.sleep(0.05)
             headers = await sign_in(session, server.url, {"uid": "alice", "password": CANARIES["alice-password"]})
             for path in PATHS:
                 async with session.get(server.url + path, headers=headers) as answer:
@@ -61,7 +64,6 @@ async def test_planted_secrets_come_out_nowhere(tmp_path: Path) -> None:
         said += [server.log.read_text(), "\n".join(server.output)]
 
     everything = "\n".join(str(one) for one in said)
-    assert "carrier_" in everything or "delivery_not_sent" in everything  # something was logged at all
     assert [canary for canary in CANARIES.values() if canary in everything] == []
     assert "argon2" not in everything
 
@@ -89,7 +91,6 @@ async def use(session: aiohttp.ClientSession, url: str) -> list[str]:
     for method, path, more in calls:
         async with session.request(method, url + path, **more) as answer:
             answers.append(await answer.text())
-    await asyncio.sleep(1)  # deliveries to closed ports fail, and say so in the log
     return answers
 
 

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 import aiohttp
-from tests.fakes.http_service import hang, http_service
+from tests.fakes.http_service import HttpService, hang, http_service
 from tests.faults.senders import Load, five, inbox_texts, sign_in
 from tests.process import ServerProcess
 
@@ -43,6 +43,17 @@ async def test_sigterm_under_load_loses_nothing(tmp_path: Path) -> None:
         assert "store_unclean_start" not in server.log.read_text()
 
 
+async def hold_a_call(server: ServerProcess, service: HttpService) -> None:
+    """Send a message whose carrier's provider never answers, and wait until it was asked."""
+    async with aiohttp.ClientSession() as session:
+        body = {"token": "0123456789abcdef0123456789abcdef", "title": "load-1", "content": "held"}
+        async with session.post(f"{server.url}/send", json=body) as answer:
+            assert (await answer.json(content_type=None))["code"] == 200
+    async with asyncio.timeout(10):
+        while not service.received:
+            await asyncio.sleep(0.02)
+
+
 async def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
     """While a carrier hangs the drain waits for it; the second signal does not. Nothing accepted is lost."""
     async with http_service(hang()) as service, ServerProcess(tmp_path / "data", options=()) as server:
@@ -50,13 +61,7 @@ async def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
 
         reply = await call(server.data, Call(command="apply", arguments={"text": DIRECTORY % service.base}))
         assert not reply.failed, reply.lines
-        async with aiohttp.ClientSession() as session:
-            body = {"token": "0123456789abcdef0123456789abcdef", "title": "load-1", "content": "held"}
-            async with session.post(f"{server.url}/send", json=body) as answer:
-                assert (await answer.json(content_type=None))["code"] == 200
-        async with asyncio.timeout(10):
-            while not service.received:
-                await asyncio.sleep(0.02)
+        await hold_a_call(server, service)
 
         server.signal(signal.SIGTERM)
         await asyncio.sleep(0.5)  # the drain has begun: the hanging call keeps it
@@ -81,13 +86,7 @@ async def test_neither_a_carrier_nor_a_client_that_hangs_lengthens_the_end(tmp_p
         host, port = server.url.removeprefix("http://").split(":")
         _, half = await asyncio.open_connection(host, int(port))
         half.write(b"POST /send HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
-        async with aiohttp.ClientSession() as session:
-            body = {"token": "0123456789abcdef0123456789abcdef", "title": "load-1", "content": "held"}
-            async with session.post(f"{server.url}/send", json=body) as answer:
-                assert (await answer.json(content_type=None))["code"] == 200
-        async with asyncio.timeout(10):
-            while not service.received:
-                await asyncio.sleep(0.02)
+        await hold_a_call(server, service)
 
         began = asyncio.get_running_loop().time()
         status = await server.stop()

@@ -7,13 +7,11 @@ import sqlalchemy as sa
 from onebell.core.work import ExpansionJob, ExpansionPlan
 from onebell.store.batch import ONLINE_MS
 from onebell.store.counters import NAME_KEPT_MS
+from onebell.store.page import AFTER, LAST, LIMIT, NOW
 from onebell.store.queueing import ZERO
 from onebell.store.schema import entry, mailbox
 
-_AFTER: sa.BindParameter[int] = sa.bindparam("p_after", type_=sa.BigInteger)
-_LAST: sa.BindParameter[int] = sa.bindparam("p_last", type_=sa.BigInteger)
-_NOW: sa.BindParameter[int] = sa.bindparam("p_now", type_=sa.BigInteger)
-_EXPIRES_AT = sa.case((mailbox.c.expires_at > ZERO, _NOW + NAME_KEPT_MS), else_=ZERO)
+_EXPIRES_AT = sa.case((mailbox.c.expires_at > ZERO, NOW + NAME_KEPT_MS), else_=ZERO)
 Values = dict[str, Any]
 
 
@@ -46,7 +44,7 @@ class PostgresEntries:
         locked = (
             sa.select(mailbox.c.id)
             .select_from(mailbox.join(page, sa.and_(mailbox.c.space_id == job.space, mailbox.c.id == page.c.id)))
-            .where(mailbox.c.id > _AFTER, mailbox.c.id <= _LAST)
+            .where(mailbox.c.id > AFTER, mailbox.c.id <= LAST)
             .order_by(mailbox.c.id)
             .with_for_update(of=mailbox)
             .cte("locked")
@@ -65,7 +63,7 @@ class PostgresEntries:
     def write(self, connection: sa.Connection, values: Values) -> None:
         """Write a page's entries."""
         # The page ends at its last one, also when others have come before him since he was found: he must not fall out.
-        connection.execute(self._insert, {**values, "p_limit": 2 * values["p_limit"]})
+        connection.execute(self._insert, {**values, LIMIT.key: 2 * values[LIMIT.key]})
 
 
 def _columns(
@@ -82,8 +80,8 @@ def _columns(
         "direction": ZERO,
         "mentioned": sa.case((who.in_(mentions), 1), else_=0) if mentions else ZERO,
         "severity": sa.literal(job.stored.severity),
-        "created_at": _NOW,
-        "expires_at": _NOW + ONLINE_MS if job.keep == "while_online" else ZERO,
+        "created_at": NOW,
+        "expires_at": NOW + ONLINE_MS if job.keep == "while_online" else ZERO,
     }
 
 
@@ -116,8 +114,8 @@ def _moved_written(job: ExpansionJob) -> sa.Update:
             entry.c.seq == mailbox.c.last + 1,
             entry.c.space_id == job.space,
             entry.c.message_id == job.message,
-            entry.c.mailbox_id > _AFTER,
-            entry.c.mailbox_id <= _LAST,
+            entry.c.mailbox_id > AFTER,
+            entry.c.mailbox_id <= LAST,
         )
         .values(last=entry.c.seq, expires_at=_EXPIRES_AT)
     )

@@ -13,6 +13,7 @@ from onebell.store.expanding import PostgresEntries, SqliteEntries
 from onebell.store.fanout import Fan
 from onebell.store.live import LiveMarks
 from onebell.store.messages import finish, stored_message
+from onebell.store.page import AFTER, LAST, NOW
 from onebell.store.queueing import ZERO
 from onebell.store.resolution import write_resolution
 from onebell.store.schema import entry, expansion, message
@@ -142,14 +143,12 @@ class _Pages:
         self.fans = [Fan(kind, plan, part, self.people) for part in plan.parts]
         self.renew = self._renew()
         self.advance = (
-            sa.update(expansion)
-            .where(_is(job))
-            .values(cursor=sa.bindparam("p_last"), count=expansion.c.count + sa.bindparam("p_count"))
+            sa.update(expansion).where(_is(job)).values(cursor=LAST, count=expansion.c.count + sa.bindparam("p_count"))
         )
 
     def _renew(self) -> sa.Update:
-        held = (expansion.c.node == sa.bindparam("p_node"), expansion.c.cursor == sa.bindparam("p_after"))
-        lease = sa.bindparam("p_now", type_=sa.BigInteger) + round(LEASE_S * 1000)
+        held = (expansion.c.node == sa.bindparam("p_node"), expansion.c.cursor == AFTER)
+        lease = NOW + round(LEASE_S * 1000)
         return sa.update(expansion).where(_is(self.job), expansion.c.done == ZERO, *held).values(lease_until=lease)
 
 
@@ -160,14 +159,14 @@ class _Run:
         self._pages = pages
         self._plan = pages.plan
         self._people = people
-        self._cursor: int = people.place["p_after"]
+        self._cursor: int = people.place[AFTER.key]
         self._node = node
         self._mint = mint
 
     def page(self, connection: sa.Connection) -> Page:
         """Write it."""
         # Locks the row: who recalls the message waits for this page, and no page follows that.
-        at = {"p_node": self._node, "p_after": self._cursor, "p_now": self._people.now_ms}
+        at = {"p_node": self._node, AFTER.key: self._cursor, NOW.key: self._people.now_ms}
         if connection.execute(self._pages.renew, at).rowcount != 1:
             return Page(count=0, cursor=self._cursor, is_last=True, is_ours=False)
         count, last = connection.execute(self._pages.extent, self._people.place).one()
@@ -177,7 +176,7 @@ class _Run:
         wrote = [fan.write(connection, self._people, self._mint) for fan in self._pages.fans]
         if self._plan.job.watched:
             write_resolution(connection, self._plan, self._people, self._mint)
-        connection.execute(self._pages.advance, {"p_last": last, "p_count": count})
+        connection.execute(self._pages.advance, {LAST.key: last, "p_count": count})
         return Page(
             count=count,
             cursor=last,
@@ -188,7 +187,7 @@ class _Run:
         )
 
     def _entries(self, connection: sa.Connection, last: int) -> tuple[Mark, ...]:
-        values = {**self._people.place, "p_last": last}
+        values = {**self._people.place, LAST.key: last}
         self._pages.entries.write(connection, values)
         return self._pages.marks.read(connection, values)
 
@@ -196,7 +195,7 @@ class _Run:
         job, now_ms = self._plan.job, self._people.now_ms
         onward = passed(job.spread.audience, self._cursor)
         if onward is not None:
-            connection.execute(self._pages.advance, {"p_last": onward, "p_count": 0})
+            connection.execute(self._pages.advance, {LAST.key: onward, "p_count": 0})
             return Page(count=0, cursor=onward, is_last=False)
         connection.execute(sa.update(expansion).where(_is(job)).values(done=1))
         finished = finish(connection, [(job.space, job.message)], now_ms, self._mint)

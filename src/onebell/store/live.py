@@ -9,6 +9,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from onebell.core.bell import Mark
 from onebell.core.presence import SOCKETS
+from onebell.store.page import AFTER, LAST, NOW
 from onebell.store.schema import entry, session
 
 _decode = msgspec.json.Decoder(list[tuple[int, int, int]]).decode
@@ -51,19 +52,18 @@ class LiveMarks:
 
     def __init__(self, space: int, message: int, feed: int) -> None:
         self._feed = feed
-        after, last = sa.bindparam("p_after", type_=sa.BigInteger), sa.bindparam("p_last", type_=sa.BigInteger)
         # From the sockets to the entries: in a space of a million there are never so many of them.
         readers = sa.select(session.c.mailbox_id).where(
             session.c.space_id == space,
-            session.c.mailbox_id > after,
-            session.c.mailbox_id <= last,
-            *_alive(sa.bindparam("p_now", type_=sa.BigInteger)),
+            session.c.mailbox_id > AFTER,
+            session.c.mailbox_id <= LAST,
+            *_alive(NOW),
         )
         self._select = sa.select(packed_rows(entry.c.mailbox_id, entry.c.seq, entry.c.mentioned)).where(
             entry.c.space_id == space,
             entry.c.message_id == message,
-            entry.c.mailbox_id > after,
-            entry.c.mailbox_id <= last,
+            entry.c.mailbox_id > AFTER,
+            entry.c.mailbox_id <= LAST,
             entry.c.mailbox_id.in_(readers),
         )
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from onebell.core.model import Members, PeopleQuery
 from onebell.core.work import Addressing, ExpansionPlan, PartPlan
 from onebell.store.live import has_socket
+from onebell.store.page import AFTER, LIMIT, NOW
 from onebell.store.schema import address, attribute, carrier_account, mailbox, member, person, route, tag
 
 Ids: TypeAlias = sa.Select[int]
@@ -22,9 +23,6 @@ _Tags: TypeAlias = Sequence[tuple[str, str]]
 NAMED_AT_ONCE = 5_000
 """Ids of a black or white list that one page looks at."""
 
-_AFTER: sa.BindParameter[int] = sa.bindparam("p_after", type_=sa.BigInteger)
-_LIMIT: sa.BindParameter[int] = sa.bindparam("p_limit", type_=sa.Integer)
-_NOW: sa.BindParameter[int] = sa.bindparam("p_now", type_=sa.BigInteger)
 _BLACK_END: sa.BindParameter[int] = sa.bindparam("p_black_end", type_=sa.BigInteger)
 _NO_END = (1 << 63) - 1
 
@@ -48,7 +46,7 @@ def next_people(space: int, audience: Members | PeopleQuery, keep: str) -> Ids:
 
 def place(audience: Members | PeopleQuery, after: int, limit: int, now_ms: int) -> dict[str, Any]:
     """What makes :func:`next_people` a page: where it begins and how long it is."""
-    values: dict[str, Any] = {"p_after": after, "p_limit": limit, "p_now": now_ms}
+    values: dict[str, Any] = {AFTER.key: after, LIMIT.key: limit, NOW.key: now_ms}
     white, black = _lists(audience)
     if white is not None:
         values["p_white"] = _window(white, after)
@@ -78,9 +76,9 @@ def _listed(audience: Members | PeopleQuery, who: sa.ColumnElement[int]) -> list
 
 def _members(space: int, audience: Members, keep: str) -> Ids:
     who = member.c.party_id
-    conditions = [member.c.space_id == space, member.c.feed_id == audience.feed, who > _AFTER]
+    conditions = [member.c.space_id == space, member.c.feed_id == audience.feed, who > AFTER]
     conditions += [*_listed(audience, who), *_online(space, who, keep)]
-    return sa.select(who.label("id")).where(*conditions).order_by(who).limit(_LIMIT)
+    return sa.select(who.label("id")).where(*conditions).order_by(who).limit(LIMIT)
 
 
 def _matching(space: int, query: PeopleQuery, keep: str) -> Ids:
@@ -96,13 +94,13 @@ def _matching(space: int, query: PeopleQuery, keep: str) -> Ids:
         sources = [(person.c.id, [person.c.space_id == space])]
     pieces = []
     for who, found in sources:
-        rest = [*found, who > _AFTER, *_filters(space, query, more, who), *_online(space, who, keep)]
-        pieces.append(sa.select(who.label("id")).where(*rest).order_by(who).limit(_LIMIT))
+        rest = [*found, who > AFTER, *_filters(space, query, more, who), *_online(space, who, keep)]
+        pieces.append(sa.select(who.label("id")).where(*rest).order_by(who).limit(LIMIT))
     if len(pieces) == 1:
         return pieces[0]
     # Each holds the next people under one tag: the next of all are among them.
     several = sa.union(*(sa.select(piece.subquery().c.id) for piece in pieces)).subquery("several")
-    return sa.select(several.c.id).order_by(several.c.id).limit(_LIMIT)
+    return sa.select(several.c.id).order_by(several.c.id).limit(LIMIT)
 
 
 def _split_tags(query: PeopleQuery) -> tuple[_Tags | None, list[_Tags]]:
@@ -151,7 +149,7 @@ def _has_attribute(space: int, who: sa.ColumnElement[int], one: tuple[str, str])
 def _online(space: int, who: sa.ColumnElement[int], keep: str) -> list[_Condition]:
     if keep != "while_online":
         return []
-    return [has_socket(space, who, _NOW)]
+    return [has_socket(space, who, NOW)]
 
 
 def _window(ids: Iterable[int], after: int) -> list[int]:

@@ -243,11 +243,14 @@ def peers(conn: Connection, space: int, dialect: str, realm: str, me: int, feeds
 
 
 def newest_each_way(conn: Connection, space: int, box: int, feeds: Sequence[int]) -> list[tuple[int, Queued]]:
-    """Of each of these conversations the newest message that its owner got, and the newest that he wrote."""
+    """Of each of these conversations the newest message from its other side, and the newest to it."""
     mine = sa.and_(entry.c.space_id == space, entry.c.mailbox_id == box)
+    # What his own clients tell each other he gets, too.
+    is_between = sa.and_(entry.c.public_id > 0, sa.or_(entry.c.direction == 1, message.c.sender != box))
     found: list[tuple[int, Queued]] = []
     for page in pages(feeds):
-        newest = sa.select(sa.func.max(entry.c.seq)).where(mine, entry.c.feed_id.in_(page), entry.c.public_id > 0)
+        newest = sa.select(sa.func.max(entry.c.seq)).select_from(WITH_MESSAGE)
+        newest = newest.where(mine, entry.c.feed_id.in_(page), is_between)
         newest = newest.group_by(entry.c.feed_id, entry.c.direction)
         statement = sa.select(*QUEUED, entry.c.feed_id).select_from(WITH_MESSAGE).where(mine, entry.c.seq.in_(newest))
         rows = conn.execute(statement)

@@ -6,7 +6,7 @@ from typing import Any
 from tests.msync_client import APP_GRANT, body_of, connected, text_body, texts, token_of
 from tests.running import ALICE, RunningServer
 
-from onebell.dialects.easemob.msync.msync_pb2 import CommNotice, Logout, MSync
+from onebell.dialects.easemob.msync.msync_pb2 import CommNotice, Logout, MessageBody, MSync
 from onebell.dialects.easemob.parse import Message
 from onebell.dialects.easemob.send import send
 from onebell.dialects.easemob.visit import app_named
@@ -218,13 +218,19 @@ async def test_what_a_deleted_user_wrote_still_comes(server: RunningServer) -> N
         async with server.session.delete(f"{server.url}/acme/demo/users/gone", headers=headers) as answer:
             assert answer.status == 200
         page = {"Authorization": f"Bearer {await server.sign_in(*ALICE)}"}
+        # Her own clients hear that she has read it: the newest of the conversation is from herself then.
+        async with server.session.post(f"{server.url}/api/v1/inbox/read", json={"up_to": 2}, headers=page) as answer:
+            assert answer.status == 200
         async with server.session.get(f"{server.url}/api/v1/inbox/feeds", headers=page) as answer:
             assert [feed["name"] for feed in (await answer.json())["items"]] == ["gone"]
         await token_of(server.session, server.url, "gone")
         await rest(server, headers, "alice", "another one", **{"from": "gone"})
 
-        assert await client.unread() == {"gone": 2}
-        assert texts(await client.drain("gone")) == ["the last word", "another one"]
+        assert await client.unread() == {"gone": 3}
+        found = await client.drain("gone")
+        kinds = [body_of(one).type for one in found]
+        assert kinds == [MessageBody.CHAT, MessageBody.READ_ACK, MessageBody.CHAT]
+        assert texts([found[0], found[2]]) == ["the last word", "another one"]
         assert await client.unread() == {}
 
 

@@ -73,7 +73,8 @@ class Accept:
         item.slots = reached.slots
         item.state = _state(reached)
         if submission.watched:
-            item.is_told = _is_done(submission, reached)
+            # Only then is there an end that is not to be told again; readers' events are told of all others.
+            item.is_told = reached.is_open and _is_done(submission, reached)
             item.events = _events(submission, reached)
         return item
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import msgspec
+import msgspec.inspect
 
 from onebell.core.wanted import Problem
 from onebell.directory_lines import Lines
@@ -14,6 +15,7 @@ from onebell.errors import InvalidInput
 T = TypeVar("T")
 _MESSAGE = re.compile(r"(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+_STEP = re.compile(r"\.(\w+)|\[[^\]]*\]")
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 
 
@@ -68,7 +70,7 @@ class Findings:
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
-            self.problem(*_place(where, str(error)))
+            self.problem(*_place(where, str(error), kind))
         except Problem as error:
             self.problem(error.where or where, error.why)
         return None
@@ -84,7 +86,7 @@ class Findings:
         return tuple(sorted(self._warnings))
 
 
-def _place(where: str, message: str) -> tuple[str, str]:
+def _place(where: str, message: str, kind: type) -> tuple[str, str]:
     """(path, reason) of msgspec's ``Expected `str`, got `int` - at `$.users[0].token```."""
     match = _MESSAGE.match(message)
     what, path = (match["what"], match["path"] or "") if match else (message, "")
@@ -93,4 +95,32 @@ def _place(where: str, message: str) -> tuple[str, str]:
         return f"{place}.{unknown[1]}", "unknown key"
     if missing := _MISSING.match(what):
         return place, f"the key {missing[1]} is missing"
+    if what.startswith("Invalid enum value") and (words := _choices(kind, path)):
+        return place, f"must be one of {', '.join(words)}"
     return place, what[:1].lower() + what[1:]
+
+
+def _choices(kind: type, path: str) -> list[str]:
+    """The words that may stand at a path of a ``kind``; none when that cannot be told."""
+    found = [msgspec.inspect.type_info(kind)]
+    for name in _STEP.findall(path):
+        found = [inner for outer in found for inner in _inner(outer, name)]
+    words = [str(word) for one in found if isinstance(one, msgspec.inspect.LiteralType) for word in one.values]
+    return words + [str(one.value) for kind in found if isinstance(kind, msgspec.inspect.EnumType) for one in kind.cls]
+
+
+def _inner(outer: msgspec.inspect.Type, name: str) -> list[msgspec.inspect.Type]:
+    """What a step leads to: a field's name, or "" for a place in a list."""
+    match outer:
+        case msgspec.inspect.StructType():
+            return _options([field.type for field in outer.fields if field.encode_name == name])
+        case msgspec.inspect.DictType():
+            return _options([outer.value_type])
+        case msgspec.inspect.CollectionType():
+            return _options([outer.item_type])
+    return []
+
+
+def _options(kinds: list[msgspec.inspect.Type]) -> list[msgspec.inspect.Type]:
+    """The kinds, with unions taken apart."""
+    return [one for kind in kinds for one in (kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,))]

@@ -243,7 +243,7 @@ BAD = {
     "uid": ('[[people]]\nuid = "a b"', "line 2: people[0].uid: must be 1 to 64 of"),
     "uid with line end": ('[[people]]\nuid = "a\\n"', "line 2: people[0].uid: must be 1 to 64 of"),
     "uid twice": (ALICE + ALICE.replace("alice", "Alice"), "line 4: people[1].uid: Alice is there twice"),
-    "role": (ALICE + 'role = "king"', "line 3: people[0].role: invalid enum value 'king'"),
+    "role": (ALICE + 'role = "king"', "line 3: people[0].role: must be one of operator, owner, reader, sender"),
     "zone": (ALICE + 'timezone = "Mars/Base"', "line 3: people[0].timezone: is no time zone"),
     "zone of the space": ('[space]\ntimezone = "../etc"', "line 2: space.timezone: is no time zone"),
     "language": ('[space]\nlanguage = "zh_CN!"', "line 2: space.language: must be a language tag"),

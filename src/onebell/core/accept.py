@@ -52,16 +52,15 @@ class Accept:
             if isinstance(verdict, Hold):
                 return await self._writer.accept(await self._held(verdict))
             submission = verdict.submission
-        submission, parts = await self._packed(submission)
+        parts = _encode(submission.parts)
+        if len(parts) > ROW_BYTES:
+            submission, parts = await self._beside_row(submission)
         now = self._clock.now_ms()
         reached = known(self._lookups, submission) or await resolve(self._lookups, submission, now)
         return await self._writer.accept(self._prepared(submission, parts, reached, now))
 
-    async def _packed(self, submission: Submission) -> tuple[Submission, bytes]:
-        """The submission as it is stored, and its parts as their row holds them."""
-        parts = _encode(submission.parts)
-        if len(parts) <= ROW_BYTES:  # then nothing in it is long
-            return submission, parts
+    async def _beside_row(self, submission: Submission) -> tuple[Submission, bytes]:
+        """The submission as it is stored, and its parts as their row holds them: something in them may be too long."""
         submission = await beside_row(self._files, submission)
         return submission, _encode(submission.parts)
 
@@ -79,7 +78,7 @@ class Accept:
         return item
 
     async def _held(self, verdict: Hold) -> Prepared:
-        submission, parts = await self._packed(verdict.submission)
+        submission, parts = await self._beside_row(verdict.submission)
         item = self._item(submission, parts, self._clock.now_ms())
         item.state = "held"
         item.timers = [Timer(verdict.kind, _encode(submission), verdict.next_at)]

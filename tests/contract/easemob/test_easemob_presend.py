@@ -91,7 +91,7 @@ async def say(service: Service, message: Message) -> int:
     """Send it as the client protocol does."""
     record = await service.context.lookups.record(service.space, "easemob", "app", "acme/demo")
     assert record is not None
-    origin = Origin(party=await service.person("user1"))
+    origin = Origin(party=await service.person("user1"), device=0)
     app = msgspec.convert(record.data, App)
     return number_of(await send_from(service.context, service.space, app, message, origin))
 

@@ -1,6 +1,7 @@
 """One fixture starts a real server; ``make test-all`` does so on both engines and on two nodes."""
 
 import gc
+import logging
 import os
 import shutil
 from collections.abc import AsyncIterator, Generator, Iterator
@@ -44,6 +45,16 @@ _ENGINES = [
     pytest.param("two-nodes", marks=pytest.mark.postgres),
     pytest.param("two-nodes-nats", marks=[pytest.mark.postgres, pytest.mark.nats]),
 ]
+
+
+@pytest.fixture
+def own_log() -> Iterator[None]:
+    """The test, or a command that runs in its process, may configure logs; what follows logs as before."""
+    kept, handlers, level = structlog.get_config(), logging.root.handlers[:], logging.root.level
+    yield
+    structlog.configure(**kept)
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
 
 
 def pytest_collection_finish() -> None:

@@ -27,19 +27,22 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
 
 
 class _Lossy:
-    """A stream that drops what it cannot write: a log on a full disk must not cost an answer (RELIABILITY R4)."""
+    """A stream that drops what it cannot write: a log on a full disk must not cost an answer (RELIABILITY R4).
+
+    One that was closed says so by a ``ValueError``.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
         """Write, or not."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             self._stream.write(text)
 
     def flush(self) -> None:
         """Flush what can be."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
 
 

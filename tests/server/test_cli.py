@@ -205,6 +205,7 @@ async def test_a_taken_port_is_told(tmp_path: Path) -> None:
     assert not (other.data / "control.sock").exists()
 
 
+@pytest.mark.usefixtures("own_log")
 @pytest.mark.parametrize("command", [("doctor",), ("person", "list"), ("send", "--to", "alice", "hello")])
 def test_a_mistyped_place_makes_nothing(tmp_path: Path, command: tuple[str, ...]) -> None:
     """Only ``serve``, ``apply``, ``migrate`` and ``restore`` begin a data directory."""
@@ -214,6 +215,7 @@ def test_a_mistyped_place_makes_nothing(tmp_path: Path, command: tuple[str, ...]
     assert not (tmp_path / "typo").exists()
 
 
+@pytest.mark.usefixtures("own_log")
 def test_a_place_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     """A data directory that is a file, and a directory file that is no text: one line, no trace."""
     (tmp_path / "file").write_bytes(b"\xff\xfe")

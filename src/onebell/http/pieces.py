@@ -13,6 +13,7 @@ _ALL_BUT_HIGH = bytes(range(0x80)).decode("ascii")
 _HEAD_END = b"\r\n\r\n"
 _BLANK = b"\r\n"
 """May stand before a request (RFC 9112 §2.2): old clients send it behind a body."""
+_LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,9})\r\n", re.IGNORECASE)
 _LINE_END = re.compile(rb" HTTP/1\.[01]\r?\n")
 _OFFER = re.compile(rb"^upgrade[ \t]*:(?![ \t]*websocket[ \t]*\r?\n)[^\n]*\n", re.IGNORECASE | re.MULTILINE)
 
@@ -47,8 +48,8 @@ class Pieces:
 
     def cut(self, data: bytes) -> Iterable[bytes]:
         """``data`` in pieces, none of which reaches from one request into the next; each is to be parsed at once."""
-        if self._at == _START and data.isascii() and b"pgrade" not in data:
-            # Nothing to mend, however many requests these are: nearly all that ever comes.
+        if self._at == _START and b"pgrade" not in data and (data.isascii() or _is_one(data)):
+            # Nothing to mend: nearly all that ever comes.
             return (data,)
         return self._cut(data)
 
@@ -89,6 +90,15 @@ class Pieces:
         line = piece if piece.isascii() else piece[: piece.find(b"\n") + 1 or len(piece)]
         self._at = _HEAD if b"\n" in piece else _LINE
         return piece if line.isascii() else encode_high_bytes(line) + piece[len(line) :]
+
+
+def _is_one(data: bytes) -> bool:
+    """One whole request, whose head is ASCII."""
+    head = data.find(_HEAD_END) + len(_HEAD_END)
+    if head < len(_HEAD_END) or not data[:head].isascii():
+        return False
+    body = _LENGTH.search(data, 0, head)
+    return body is not None and head + int(body[1]) == len(data)
 
 
 def encode_high_bytes(line: bytes) -> bytes:

@@ -251,6 +251,7 @@ async def test_migrate_makes_and_keeps_the_tables(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- backup
 
 
+@pytest.mark.all
 async def test_a_backup_while_writing_restores_to_the_same(tmp_path: Path) -> None:
     """R21: what was accepted before the backup began is in it, the copy is sound, and the restored server works."""
     archive = tmp_path / "backup.tar.gz"

@@ -13,6 +13,7 @@ from onebell.dialects.easemob.msync.msync_pb2 import CommSyncDL, MessageBody
 pytestmark = pytest.mark.postgres
 
 
+@pytest.mark.all
 async def test_two_nodes_are_one(demo_store: DemoStore, cluster: Cluster, tmp_path: Path) -> None:
     """A message, its ack and the sender's copy cross over; a device that moves goes on where it was, and the older
     socket hears why it ends; who is at either node is online."""

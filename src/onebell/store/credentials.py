@@ -271,15 +271,10 @@ class Credentials:
 
     async def _insert(self, space: int, new: NewCredential, most: int = 0) -> Credential:
         vault = self._changes.vault
-        held = sa.select(sa.func.count()).where(
-            credential.c.space_id == space,
-            credential.c.dialect == new.dialect,
-            credential.c.kind == new.kind,
-            credential.c.owner_id == new.owner,
-        )
+        alike = (credential.c.dialect == new.dialect, credential.c.kind == new.kind)
 
         def work(connection: sa.Connection) -> Credential:
-            room.check(connection, space, new.owner, held, most)
+            room.check(connection, credential, space, new.owner, most, *alike)
             taken = new.password_hash and named(connection, vault, space, new.dialect, new.kind, new.name)
             if taken:
                 raise Conflict(f"{new.dialect} {new.kind} {new.name} exists")

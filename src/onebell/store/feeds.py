@@ -266,12 +266,10 @@ class Feeds:
             settings=dict(settings or {}),
         )
 
-        held = sa.select(sa.func.count()).where(
-            feed.c.space_id == space, feed.c.dialect == dialect, feed.c.kind == kind.value, feed.c.owner_id == owner
-        )
+        alike = (feed.c.dialect == dialect, feed.c.kind == kind.value)
 
         def work(connection: sa.Connection) -> Feed:
-            room.check(connection, space, owner, held, most)
+            room.check(connection, feed, space, owner, most, *alike)
             if by_code(connection, space, dialect, kind.value, code, owner) is not None:
                 raise Conflict(f"{kind.value} {code} exists")
             now_ms = self._changes.clock.now_ms()

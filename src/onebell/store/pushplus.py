@@ -112,8 +112,7 @@ class PushPlusStore:
         )
 
         def work(connection: sa.Connection) -> None:
-            held = pushplus_lists.own_configs(connection, space, owner)
-            room.check(connection, space, owner, held, most)
+            room.check(connection, record, space, owner, most, *pushplus_lists.own_configs(connection))
             records.insert(connection, vault, space, new, now_ms)
             if account is not None:
                 carrier_accounts.insert(connection, vault, space, self._own(owner, account), now_ms)

@@ -80,15 +80,10 @@ def refusing(connection: sa.Connection, space: int) -> tuple[int, ...]:
     return tuple(connection.scalars(statement.order_by(record.c.owner_id)))
 
 
-def own_configs(connection: sa.Connection, space: int, owner: int) -> sa.Select[int]:
-    """How many config codes a user has made himself: those have a type."""
-    return sa.select(sa.func.count()).where(
-        record.c.space_id == space,
-        record.c.dialect == _DIALECT,
-        record.c.kind == "webhook",
-        record.c.owner_id == owner,
-        _holds(connection, record.c.data, '"type":'),
-    )
+def own_configs(connection: sa.Connection) -> tuple[sa.ColumnElement[bool], ...]:
+    """Which of a user's records are config codes that he has made himself: those have a type."""
+    is_his = _holds(connection, record.c.data, '"type":')
+    return record.c.dialect == _DIALECT, record.c.kind == "webhook", is_his
 
 
 def _is_read() -> sa.ColumnElement[bool]:

@@ -219,12 +219,10 @@ class Records:
             secrets=dict(secrets or {}),
         )
 
-        held = sa.select(sa.func.count()).where(
-            record.c.space_id == space, record.c.dialect == dialect, record.c.kind == kind, record.c.owner_id == owner
-        )
+        alike = (record.c.dialect == dialect, record.c.kind == kind)
 
         def work(connection: sa.Connection) -> Record:
-            room.check(connection, space, owner, held, most)
+            room.check(connection, record, space, owner, most, *alike)
             insert(connection, vault, space, new, self._changes.clock.now_ms())
             made = by_key(connection, vault, space, dialect, kind, key, owner)
             assert made is not None, "inserted in this transaction"

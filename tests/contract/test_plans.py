@@ -13,6 +13,7 @@ from onebell.core.work import LEASE_S, PlanDraft, PlanJob
 from onebell.store import schema
 from onebell.store.base import Store
 from onebell.store.engine import Database
+from onebell.store.plans import drop_plans, write_plans
 
 
 @dataclass
@@ -42,11 +43,16 @@ def draft(rows: Rows, in_s: float = 0, kind: str = "step", message: int = 0) -> 
     return PlanDraft(space=SPACE, kind=kind, next_at=due, message=message, person=5, data=b'{"a":1}')
 
 
+async def add(rows: Rows, drafts: list[PlanDraft]) -> None:
+    """Set timers."""
+    await rows.db.write(lambda connection: write_plans(connection, drafts, rows.mint))
+
+
 async def test_a_timer_comes_once_at_its_time(store: Store, rows: Rows) -> None:
     """Not before its instant, then once, with what its maker wrote."""
     steps = Steps()
     plans = Plans(context_of(store, rows), {"step": steps})
-    await store.plans.add([draft(rows, 10, message=7)], rows.mint)
+    await add(rows, [draft(rows, 10, message=7)])
     assert await plans.turn() == 1.0
     rows.clock.move(9.999)
     await plans.turn()
@@ -65,7 +71,7 @@ async def test_steps_follow_each_other(store: Store, rows: Rows) -> None:
     """A handler that names the next instant is called again then, one step further."""
     steps = Steps(then=[rows.clock.now_ms() + 5_000, None])
     plans = Plans(context_of(store, rows), {"step": steps})
-    await store.plans.add([draft(rows)], rows.mint)
+    await add(rows, [draft(rows)])
     await plans.turn()
     await plans.turn()
     assert len(steps.done) == 1
@@ -80,7 +86,7 @@ async def test_a_defect_is_tried_again_later(store: Store, rows: Rows) -> None:
     """A handler that raises keeps its step and blocks no other timer."""
     steps, other = Steps(then=[ValueError("bug")]), Steps()
     plans = Plans(context_of(store, rows), {"step": steps, "other": other})
-    await store.plans.add([draft(rows), draft(rows, kind="other")], rows.mint)
+    await add(rows, [draft(rows), draft(rows, kind="other")])
     await plans.turn()
     assert len(other.done) == 1
 
@@ -93,7 +99,7 @@ async def test_a_defect_is_tried_again_later(store: Store, rows: Rows) -> None:
 
 async def test_two_nodes_share_timers(store: Store, rows: Rows) -> None:
     """However many nodes look at once, each timer is handled by one."""
-    await store.plans.add([draft(rows) for _ in range(20)], rows.mint)
+    await add(rows, [draft(rows) for _ in range(20)])
     all_steps = [Steps() for _ in range(3)]
 
     await asyncio.gather(*(Plans(context_of(store, rows), {"step": steps}).turn() for steps in all_steps))
@@ -105,7 +111,7 @@ async def test_two_nodes_share_timers(store: Store, rows: Rows) -> None:
 
 async def test_a_timer_of_a_dead_node_is_taken_over(store: Store, rows: Rows) -> None:
     """A step whose node died is done by another one lease later; what the first says then changes nothing."""
-    await store.plans.add([draft(rows)], rows.mint)
+    await add(rows, [draft(rows)])
     (lost,) = await store.plans.claim_due(rows.clock.now_ms(), ["step"], 5)
     steps = Steps(then=[rows.clock.now_ms() + 999_000])
     plans = Plans(context_of(store, rows), {"step": steps})
@@ -123,7 +129,7 @@ async def test_a_timer_of_a_dead_node_is_taken_over(store: Store, rows: Rows) ->
 
 async def test_an_overdue_timer_runs_once_after_a_restart(store: Store, rows: Rows) -> None:
     """What came while nobody was awake comes at once, one time."""
-    await store.plans.add([draft(rows)], rows.mint)
+    await add(rows, [draft(rows)])
     rows.clock.move(86_400)
     steps = Steps()
     plans = Plans(context_of(store, rows), {"step": steps})
@@ -136,7 +142,7 @@ async def test_an_overdue_timer_runs_once_after_a_restart(store: Store, rows: Ro
 
 async def test_unknown_kinds_wait(store: Store, rows: Rows) -> None:
     """A timer that nobody here handles is left for a node that does."""
-    await store.plans.add([draft(rows, kind="elsewhere")], rows.mint)
+    await add(rows, [draft(rows, kind="elsewhere")])
 
     assert await Plans(context_of(store, rows), {"step": Steps()}).turn() == 5.0
 
@@ -145,9 +151,9 @@ async def test_unknown_kinds_wait(store: Store, rows: Rows) -> None:
 
 async def test_a_recalled_message_has_no_timers(store: Store, rows: Rows) -> None:
     """Dropping a message's timers ends them and no others."""
-    await store.plans.add([draft(rows, message=1), draft(rows, message=2)], rows.mint)
+    await add(rows, [draft(rows, message=1), draft(rows, message=2)])
 
-    await store.plans.drop(SPACE, 1)
+    await rows.db.write(lambda connection: drop_plans(connection, SPACE, 1))
 
     assert {row.message_id: row.done for row in await rows.all(schema.plan)} == {1: 1, 2: 0}
 
@@ -158,7 +164,7 @@ async def test_the_bell_wakes_it(store: Store, rows: Rows) -> None:
     plans = Plans(context_of(store, rows, bell), {"step": steps})
     running = asyncio.create_task(plans.run())
     await asyncio.sleep(0.05)
-    await store.plans.add([draft(rows)], rows.mint)
+    await add(rows, [draft(rows)])
 
     bell.ring(Due(space=SPACE, queue="plans"))
     async with asyncio.timeout(3):

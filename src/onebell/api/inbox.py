@@ -17,6 +17,7 @@ from onebell.core.inbox import Entry, Item, changes, entry_of, has_gap, says
 from onebell.core.mailbox import PAGE, Change, Page, Wanted
 from onebell.core.stream import Hub
 from onebell.core.takings import Takings
+from onebell.core.waking import woken
 from onebell.errors import NotFound
 from onebell.http.exchange import Answer
 
@@ -153,9 +154,7 @@ class InboxApi:
         news = asyncio.Event()
         reader = self._hub.join(wanted.space, wanted.mailbox, after, news.set)
         try:
-            await asyncio.wait_for(news.wait(), timeout_s)
-        except TimeoutError:
-            pass
+            await woken(news, timeout_s)
         finally:
             self._hub.leave(reader)
 

@@ -11,6 +11,7 @@ TAKE_BACK = "take_back"
 """Kind of the timer that asks providers for a recalled message (core/recall.py)."""
 LEASE_S = 45.0
 """How long a claim holds. A node that died or hangs costs one lease (RELIABILITY R19: taken over within 45 s)."""
+LEASE_MS = round(LEASE_S * 1000)
 WORDS_BYTES = 512
 """How much of a provider's or receiver's own words is kept (RELIABILITY §2.2)."""
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from onebell.core.events import Event, EventKind
 from onebell.core.model import CallbackTarget
-from onebell.core.work import LEASE_S, CallbackDraft, CallbackJob, CallbackResult, EventDraft, words
+from onebell.core.work import LEASE_MS, CallbackDraft, CallbackJob, CallbackResult, EventDraft, words
 from onebell.errors import Conflict, NotFound
 from onebell.ids import IdMint
 from onebell.store.engine import Database
@@ -226,7 +226,7 @@ def _claim(connection: sa.Connection, now_ms: int, node: int, limit: int) -> tup
         .limit(limit)
         .with_for_update(skip_locked=True, of=callback)
     ).all()
-    lease_until = now_ms + round(LEASE_S * 1000)
+    lease_until = now_ms + LEASE_MS
     if rows:
         # Written before the call: a crash then costs one lease, never a hot loop.
         connection.execute(

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from onebell.core.work import LEASE_S, Closed, Job, Lane, LaneClaim, Result
+from onebell.core.work import LEASE_MS, Closed, Job, Lane, LaneClaim, Result
 from onebell.errors import NotFound
 from onebell.ids import IdMint
 from onebell.store.engine import Database
@@ -147,7 +147,7 @@ def _claim(
                 good.append(row)
             else:
                 bad.append((row, *reason))
-    lease_until = now_ms + round(LEASE_S * 1000)
+    lease_until = now_ms + LEASE_MS
     jobs = tuple(_job(row, lease_until) for row in good)
     _lease(connection, jobs, node, now_ms)
     return jobs, close_unsent(connection, bad, now_ms, mint)

@@ -6,7 +6,7 @@ import msgspec
 import sqlalchemy as sa
 
 from onebell.core.bell import Mark
-from onebell.core.work import LEASE_S, ExpansionJob, ExpansionPlan, Page, Spread
+from onebell.core.work import LEASE_MS, ExpansionJob, ExpansionPlan, Page, Spread
 from onebell.ids import IdMint
 from onebell.store.engine import Database
 from onebell.store.expanding import PostgresEntries, SqliteEntries
@@ -101,7 +101,7 @@ def _claim(connection: sa.Connection, now_ms: int, node: int) -> ExpansionJob | 
         due_at=found[message.c.due_at],
         is_alone=is_alone,
     )
-    lease_until = now_ms + round(LEASE_S * 1000)
+    lease_until = now_ms + LEASE_MS
     connection.execute(sa.update(expansion).where(_is(job)).values(lease_until=lease_until, node=node))
     return job
 
@@ -148,7 +148,7 @@ class _Pages:
 
     def _renew(self) -> sa.Update:
         held = (expansion.c.node == sa.bindparam("p_node"), expansion.c.cursor == AFTER)
-        lease = NOW + round(LEASE_S * 1000)
+        lease = NOW + LEASE_MS
         return sa.update(expansion).where(_is(self.job), expansion.c.done == ZERO, *held).values(lease_until=lease)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from onebell.core.work import LEASE_S, PlanDraft, PlanJob
+from onebell.core.work import LEASE_MS, PlanDraft, PlanJob
 from onebell.ids import IdMint
 from onebell.store.engine import Database
 from onebell.store.queueing import ZERO, execute_many, keys_in
@@ -17,10 +17,6 @@ class Plans:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-
-    async def add(self, drafts: Sequence[PlanDraft], mint: IdMint) -> None:
-        """Set timers."""
-        await self._db.write(lambda connection: write_plans(connection, drafts, mint))
 
     async def claim_due(self, now_ms: int, kinds: Collection[str], limit: int) -> tuple[PlanJob, ...]:
         """Take timers of these kinds that have come; the lease is committed before anything happens."""
@@ -42,10 +38,6 @@ class Plans:
     async def put_off(self, job: PlanJob, next_at: int) -> None:
         """The same step is tried again then."""
         await self._change(job, next_at=next_at, lease_until=0)
-
-    async def drop(self, space: int, message: int) -> None:
-        """See :func:`drop_plans`."""
-        await self._db.write(lambda connection: drop_plans(connection, space, message))
 
     async def _change(self, job: PlanJob, **values: Any) -> None:
         # Only while it stands where it was claimed: a node that lost its lease must not undo the other's step.
@@ -95,7 +87,7 @@ def _claim(connection: sa.Connection, now_ms: int, kinds: Collection[str], limit
         connection.execute(
             sa.update(plan)
             .where(keys_in(plan, [(row.space_id, row.id) for row in rows]))
-            .values(lease_until=now_ms + round(LEASE_S * 1000))
+            .values(lease_until=now_ms + LEASE_MS)
         )
     return tuple(
         PlanJob(

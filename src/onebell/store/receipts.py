@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from onebell.core.events import EventKind
-from onebell.core.work import LEASE_S, EventDraft, PollJob, ReceiptFact, TakenDelivery, words
+from onebell.core.work import LEASE_MS, EventDraft, PollJob, ReceiptFact, TakenDelivery, words
 from onebell.ids import IdMint
 from onebell.store.engine import Database
 from onebell.store.events import write_events
@@ -65,7 +65,7 @@ def _claim(connection: sa.Connection, now_ms: int, limit: int) -> tuple[PollJob,
         connection.execute(
             sa.update(delivery)
             .where(keys_in(delivery, [(row.space_id, row.id) for row in rows]))
-            .values(poll_at=now_ms + round(LEASE_S * 1000))
+            .values(poll_at=now_ms + LEASE_MS)
         )
     return tuple(
         PollJob(

@@ -4,12 +4,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from onebell.core.work import LEASE_S
+from onebell.core.work import LEASE_MS
 from onebell.store.engine import Database
 from onebell.store.queueing import DUE, ZERO
 from onebell.store.schema import callback, carrier_pause, delivery, expansion, message
-
-LEASE_MS = round(LEASE_S * 1000)
 
 
 class SetBack:

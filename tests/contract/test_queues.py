@@ -177,7 +177,7 @@ async def test_only_so_many_devices_of_a_platform(desk: Desk) -> None:
     await desk.sign_in("b")
     await desk.sign_in("c", platform="ios")
 
-    assert len(await desk.store.sessions.of_mailbox(SPACE, ALICE, desk.now)) == 4
+    assert len(await desk.store.sessions.of_mailbox(SPACE, ALICE, desk.now)) == 3
 
 
 async def test_a_device_not_seen_for_long_is_forgotten(desk: Desk) -> None:

@@ -60,10 +60,11 @@ async def test_closing_reaches_only_the_owners(store: Store) -> None:
 
 
 async def test_a_kicked_session_is_told_at_its_renewal(store: Store) -> None:
-    """A session that somebody wants gone is not renewed, is not found any more, and its node learns why."""
+    """A session that somebody wants gone is nobody's at once, is not renewed, and its node learns why."""
     await store.sessions.issue(session(), DIGEST)
     await store.sessions.open_all([session(2)])
     await store.sessions.kick(SPACE, [1], "signed in elsewhere")
+    assert [one.id for one in await store.sessions.of_mailbox(SPACE, ALICE, NOW)] == [2]
 
     renewed = await store.sessions.renew(SPACE, [1, 2, 3], NOW + 99)
 

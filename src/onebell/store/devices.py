@@ -34,7 +34,7 @@ def sign_in(conn: Connection, seat: Seat, mint: IdMint) -> SignedIn:
     now = seat.session.created_at
     number, seen_at = _device(conn, seat, mint, now)
     alive = sessions.of_mailbox(conn, seat.space, seat.mailbox, now)
-    mine = [one.id for one in alive if one.device == number and not one.kicked]
+    mine = [one.id for one in alive if one.device == number]
     others = {one.device for one in alive if _is_beside(one, seat) and one.device != number}
     if len(others) >= seat.limit:
         raise TooManyDevices
@@ -47,8 +47,7 @@ def sign_in(conn: Connection, seat: Seat, mint: IdMint) -> SignedIn:
 
 def _is_beside(other: Session, seat: Seat) -> bool:
     info = other.info
-    here = other.kind == seat.session.kind and not other.kicked
-    return here and info.get("realm") == seat.realm and info.get("platform") == seat.platform
+    return other.kind == seat.session.kind and info.get("realm") == seat.realm and info.get("platform") == seat.platform
 
 
 def _device(conn: Connection, seat: Seat, mint: IdMint, now: int) -> tuple[int, int]:

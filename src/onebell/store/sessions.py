@@ -134,19 +134,20 @@ def renew(conn: Connection, space: int, ids: Sequence[int], lease_until: int) ->
 
 
 def of_mailbox(conn: Connection, space: int, mailbox: int, now: int) -> list[Session]:
-    """Sessions of a mailbox that are alive, oldest first."""
+    """See :func:`of_mailboxes`."""
     return of_mailboxes(conn, space, [mailbox], now)
 
 
 def of_mailboxes(conn: Connection, space: int, mailboxes: Sequence[int], now: int) -> list[Session]:
-    """Sessions of these mailboxes that are alive, oldest first."""
+    """Sessions of these mailboxes that are alive, oldest first.
+
+    Those that somebody wants gone are so for whoever asks: their sockets hear of it within moments.
+    """
     found: list[Session] = []
     for page in pages(mailboxes):
-        rows = conn.execute(
-            sa.select(*_COLUMNS)
-            .where(session.c.space_id == space, session.c.mailbox_id.in_(page), session.c.lease_until > now)
-            .order_by(session.c.id)
-        )
+        of_these = (session.c.space_id == space, session.c.mailbox_id.in_(page))
+        alive = (session.c.lease_until > now, session.c.kicked == "")
+        rows = conn.execute(sa.select(*_COLUMNS).where(*of_these, *alive).order_by(session.c.id))
         found += [_session(row) for row in rows]
     return found
 

@@ -231,6 +231,49 @@ async def test_where_a_request_ends_is_known_to_the_byte(listener: Listener, siz
     assert [body.split()[-1] for body in bodies] == ["7", "0", "7", "66000", "0"]
 
 
+@pytest.mark.parametrize("cut", [1, 30, 90, 1_000_000])
+async def test_a_head_that_came_before_changes_nothing(listener: Listener, cut: int) -> None:
+    """However its requests are cut, pipelined behind a slow one or led by a blank line, and on any connection."""
+    known = post(f"{ECHO}?q=known", b"abc", "X-Mark: m")
+    for _ in range(3):
+        async with listener.client() as client:
+            await client.say(known)
+            await client.answer()
+            await client.say(known[:-3] + b"two")
+            assert (await client.answer())[1] == "POST q=known 127.0.0.1 m two 3"
+            stream = post("/api/v1/slow", b"one") + known + b"\r\n" + known + known[:-3] + b"\r\n\r"
+            await client.say(*[stream[at : at + cut] for at in range(0, len(stream), cut)])
+            await client.say(known)
+            listener.echo.may_answer.set()
+            bodies = [(await client.answer())[1] for _ in range(5)]
+        said = "POST q=known 127.0.0.1 m "
+        assert bodies == ["slow one", f"{said}abc 3", f"{said}abc 3", f"{said}\r\n\r 3", f"{said}abc 3"]
+
+
+async def test_what_looks_like_a_known_request_within_another_is_that_ones(listener: Listener) -> None:
+    """Bytes are a request only where one begins: not in a body, however it comes, and not in a head."""
+    known = post(ECHO, b"abc")
+    size = len(known)
+    around = [
+        (post(ECHO, known)[:-size], b"", str(size)),
+        (post(ECHO, b"x" * PLAIN_BYTES + known)[:-size], b"", str(PLAIN_BYTES + size)),
+        (b"POST /api/v1/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % size,
+         b"\r\n0\r\n\r\n", str(size)),
+        (b"POST /api/v1/echo HTTP/1.1\r\nX-Long: ", b"", "3"),
+    ]  # fmt: skip
+    async with listener.client() as client:
+        await client.say(known)
+        await client.answer()
+        for before, after, expected in around:
+            await client.say(before)
+            await asyncio.sleep(0.02)  # a packet of its own
+            await client.say(known)
+            await asyncio.sleep(0.02)
+            await client.say(after)
+            status, body, _ = await client.answer()
+            assert (status, body.split()[-1]) == (200, expected)
+
+
 async def test_an_offer_of_http_2_changes_nothing(listener: Listener) -> None:
     """Java's HttpClient makes one with every request over http: it is left unanswered, and the body is read."""
     offer = ("Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAEAAEAAAAIAAAAB", "Upgrade: h2c")

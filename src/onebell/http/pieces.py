@@ -33,6 +33,11 @@ class Pieces:
         self._at = _START
         self._body_left = 0
 
+    @property
+    def is_between(self) -> bool:
+        """The next byte begins a request."""
+        return self._at == _START
+
     def head_ends(self, body_bytes: int) -> None:
         """All headers are read; a negative size = the body itself says where it ends."""
         self._at = _BODY if body_bytes > 0 else _CHUNKS

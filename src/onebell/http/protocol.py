@@ -4,14 +4,15 @@ PushPlus' own first example is a GET with raw UTF-8 in the URL (seed pushplus, e
 ``http_proxy`` send absolute-form targets; ``//send`` is used in the wild (sheet pushplus §1.1).
 
 A plain request (no upgrade, no ``Expect``, not chunked, at most 64 KiB) is collected first and answered in one write.
-uvicorn's cycle of events, channels and messages is left to all others: it cost a third of the work of an accept.
+uvicorn's cycle of events, channels and messages is left to all others: it cost a third of the work of an accept. One
+whose head came before is not parsed again.
 """
 
 import asyncio
 import re
 from collections.abc import Sequence
-from functools import partial
-from typing import Any, Protocol, TypeAlias, cast
+from functools import lru_cache, partial
+from typing import Any, ClassVar, Protocol, TypeAlias, cast
 
 import httptools
 import structlog
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from onebell.http.exchange import WHOLE_ANSWER, Answer, Request, StreamAnswer
+from onebell.http.heads import Head, Heads
 from onebell.http.patience import Patience
 from onebell.http.pieces import Pieces
 
@@ -52,7 +54,12 @@ def origin_form(target: bytes) -> bytes:
 class LenientProtocol(HttpToolsProtocol):
     """Accepts raw UTF-8 in the request line, offers of other protocols, absolute-form targets and doubled slashes."""
 
+    _known: ClassVar = Heads()
     _pieces: Pieces
+    _connection: dict[str, Any]
+    """What the scopes of all its requests say."""
+    _whole = b""
+    """What has just come, when a request begins with it and nothing in it was mended."""
     _plain: "PlainCycle | None" = None
     """The plain request that is being received."""
     _in_head = False
@@ -65,6 +72,15 @@ class LenientProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._pieces = Pieces()
         super().connection_made(transport)
+        self._connection = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": self.root_path,
+        }
         # uvicorn begins to count with the first answer; who never asks would stay for ever.
         self._patience = Patience(self.loop, self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
@@ -73,9 +89,17 @@ class LenientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._pieces.is_between:
+            known = self._known.find(data)
+            if known is not None:
+                self._received()
+                self._receive_known(*known)
+                return
         for piece in self._pieces.cut(data):
+            self._whole = data if piece is data and self._pieces.is_between else b""
             self._framing += len(piece)
             super().data_received(piece)
+            self._whole = b""
             if self._framing > HEAD_BYTES:
                 self._refuse()
             if self.transport.is_closing() or self.transport.get_protocol() is not self:
@@ -102,7 +126,11 @@ class LenientProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._in_head = True
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+        scope: Any = {**self._connection, "headers": self.headers, "state": self.app_state.copy()}
+        self.scope = scope
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -159,6 +187,23 @@ class LenientProtocol(HttpToolsProtocol):
             return
         self._plain = None
         before, plain.before = plain.before, None
+        if plain.body and plain.keep_alive and self._whole:
+            self._known.learn(self._whole, _head_of(plain))
+        self._have_answered(plain, before)
+
+    def _receive_known(self, head: Head, body: bytes) -> None:
+        scope: Any = {
+            **self._connection,
+            "method": head.method,
+            "raw_path": head.path,
+            "query_string": head.query,
+            "headers": head.headers,
+        }
+        before = self.cycle
+        plain = self.cycle = PlainCycle(self, scope, None, keep_alive=True, body=body)
+        self._have_answered(plain, before)
+
+    def _have_answered(self, plain: "PlainCycle", before: RequestResponseCycle | None) -> None:
         if before is None or before.response_complete:
             self._start_asgi_task(plain, self.app)
         else:
@@ -175,6 +220,11 @@ class LenientProtocol(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
         elif not self._is_half_here:
             self._patience.wait(self.timeout_keep_alive)
+
+
+def _head_of(plain: "PlainCycle") -> Head:
+    scope = cast(Any, plain.scope)
+    return Head(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], len(plain.body))
 
 
 class _Unheard:
@@ -198,7 +248,13 @@ class PlainCycle(RequestResponseCycle):
     response_complete = False
 
     def __init__(  # uvicorn's own is called by ``_unfold``
-        self, protocol: LenientProtocol, scope: Scope, before: RequestResponseCycle | None, *, keep_alive: bool
+        self,
+        protocol: LenientProtocol,
+        scope: Scope,
+        before: RequestResponseCycle | None,
+        *,
+        keep_alive: bool,
+        body: bytes = b"",
     ) -> None:
         self.protocol = protocol
         self.scope = scope  # type: ignore[assignment]
@@ -209,7 +265,7 @@ class PlainCycle(RequestResponseCycle):
         self.default_headers = protocol.server_state.default_headers
         self.keep_alive = keep_alive
         self.on_response = protocol.on_response_complete
-        self.body = b""  # type: ignore[assignment]
+        self.body = body  # type: ignore[assignment]
 
     async def run_asgi(self, app: ASGIApp) -> None:  # type: ignore[override]
         """Have it answered, and write the answer."""
@@ -276,16 +332,23 @@ async def write_whole(cycle: RequestResponseCycle, status: int, headers: Headers
         _write(cycle, status, headers, body)
 
 
-def _write(cycle: RequestResponseCycle, status: int, headers: Headers, body: bytes) -> None:
-    lines = [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
+@lru_cache(maxsize=128)
+def _lines(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Status line and headers. Most answers of one second are alike in them."""
+    lines = [b"%b: %b\r\n" % header for header in headers]
     head = b"".join(lines)
     if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
         raise ValueError("a header holds a line break")
+    return STATUS_LINE[status] + head
+
+
+def _write(cycle: RequestResponseCycle, status: int, headers: Headers, body: bytes) -> None:
+    head = _lines(status, (*cycle.default_headers, *headers))
     close = b"" if cycle.keep_alive else b"connection: close\r\n"
     shown = b"" if cycle.scope["method"] == "HEAD" else body
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
-    cycle.transport.write(b"%b%b%bcontent-length: %d\r\n\r\n%b" % (STATUS_LINE[status], head, close, len(body), shown))
+    cycle.transport.write(b"%b%bcontent-length: %d\r\n\r\n%b" % (head, close, len(body), shown))
     cycle.message_event.set()
     if not cycle.keep_alive:
         cycle.transport.close()

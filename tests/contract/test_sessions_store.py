@@ -146,6 +146,30 @@ async def test_a_kick_from_another_node_ends_the_socket(store: Store, bell: Desk
         await running
 
 
+async def test_a_kick_that_comes_while_the_row_is_written(
+    store: Store, bell: DeskBell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another node may see the row before its own node hears that it is there: the kick is not put off."""
+    here = Presence(store.sessions, bell, SystemClock(), IdMint(SystemClock(), 1))
+    there = Presence(store.sessions, bell, SystemClock(), IdMint(SystemClock(), 2))
+    stored = store.sessions.open_all
+
+    async def stored_and_seen(new: list[Session]) -> None:
+        await stored(new)
+        await there.kick(SPACE, new[0].id, "password changed")
+        await asyncio.sleep(0.05)  # whoever looks at once finds nothing written
+
+    monkeypatch.setattr(store.sessions, "open_all", stored_and_seen)
+    running = asyncio.create_task(here.run())
+    ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    here.enter(SPACE, "inbox", ALICE, ended.set_result)
+
+    assert await asyncio.wait_for(ended, 10) == "password changed"
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 async def test_a_lost_kick_is_found_by_the_renewal(
     store: Store, bell: DeskBell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

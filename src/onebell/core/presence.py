@@ -73,6 +73,7 @@ class Presence:
         self._mint = mint
         self._open: dict[int, tuple[Session, Callable[[str], None]]] = {}
         self._unwritten: set[int] = set()  # open, and no row yet
+        self._kicked_early = False  # one of those: its row was there before its writer heard so
         self._new: list[Session] = []
         self._gone: list[Session] = []
         self._due = asyncio.Event()
@@ -174,6 +175,9 @@ class Presence:
                 await self._rows.open_all(new)
                 self._unwritten.difference_update(session.id for session in new)
                 new = []
+                if self._kicked_early:
+                    self._kicked_early = False
+                    self._kicked.set()
             for space in {session.space for session in gone}:
                 await self._rows.close(space, [session.id for session in gone if session.space == space])
         except StoreUnavailable:
@@ -212,7 +216,9 @@ class Presence:
 
     def _on_kick(self, note: Kick) -> None:
         # Its row says why: the renewal reads it.
-        if note.session in self._open:
+        if note.session in self._unwritten:
+            self._kicked_early = True
+        elif note.session in self._open:
             self._kicked.set()
 
     def _end(self, session: int, why: str) -> None:

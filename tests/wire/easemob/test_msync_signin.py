@@ -71,7 +71,7 @@ async def test_what_a_client_says_of_itself_is_bounded(server: RunningServer) ->
             assert expected == (said.status.error_code, said.status.reason), resource[:9]
             if expected[0] == 0:
                 assert said.resource
-                (session,) = await server.application.context.store.sessions.of_mailbox(*await alice(server))
+                *_, session = await server.application.context.store.sessions.of_mailbox(*await alice(server))
                 assert max(len(value) for value in session.info.values()) <= 256
                 assert session.info["platform"] == str(Provision.OTHER)
 

@@ -89,7 +89,7 @@ def machine() -> str:
         f"{os.cpu_count()} cores ({model}), Linux {platform.release()}, Python {platform.python_version()}, "
         f"SQLite {sqlite3.sqlite_version}, load average {os.getloadavg()[2]:.0f} (15 minutes). Load and server share "
         "the machine: a ratio to the reference of the same run says more than a figure. Each figure is the median of "
-        "three runs, but for the broadcast to a million."
+        "three runs or more, but for the broadcast to a million."
     )
 
 

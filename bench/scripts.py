@@ -25,7 +25,8 @@ def measure() -> list[tuple[str, ...]]:
         alone, signed, beside = _latencies(server.url)
     rates = [median(run.many.per_second for run in runs) for runs in (pushplus, pushgo)]
     costs = [median(run.cpu_us for run in runs) for runs in (pushgo, pushplus)]
-    ratio, added = rates[0] / rates[1], signed - alone
+    ratio = median(one.many.per_second / other.many.per_second for one, other in zip(pushplus, pushgo, strict=True))
+    added = signed - alone
     return [
         (
             f"PushPlus /send × PushGo /message, {CONNECTIONS} connections",

@@ -44,6 +44,8 @@ class Taker:
     def __init__(self, hub: Hub, mailbox: int, after: int = 0, space: int = SPACE) -> None:
         self.hub = hub
         self.items: list[dict] = []
+        self.pieces: list[int] = []
+        """How many came at once."""
         self.reads = True
         self._news = asyncio.Event()
         self.reader: Reader = hub.join(space, mailbox, after, self._wake)
@@ -54,12 +56,14 @@ class Taker:
             self.take()
 
     def take(self) -> None:
-        while (frame := self.reader.next()) is not None:
-            page = json.loads(frame.text)
-            assert page["next"] == frame.rev
-            self.items += page["items"] or [{"kind": "gap", "rev": page["next"]}]
-            assert page["gap"] is not bool(page["items"])
-            self.reader.sent(frame)
+        while frames := self.reader.next():
+            for frame in frames:
+                page = json.loads(frame.text)
+                assert page["next"] == frame.rev
+                self.items += page["items"] or [{"kind": "gap", "rev": page["next"]}]
+                assert page["gap"] is not bool(page["items"])
+            self.pieces.append(len(frames))
+            self.reader.sent(frames)
 
     @property
     def places(self) -> list[tuple[str, int]]:
@@ -408,3 +412,24 @@ async def test_a_feed_of_thousands_is_served_in_slices(hub: Hub, boxes: Mailboxe
 
     assert all([item["rev"] for item in reader.items] == [1, 2, 3] for reader in readers[:-1])
     assert len(readers[-1].items) == 1
+
+
+async def test_what_comes_meanwhile_goes_in_one_piece(store: Store, boxes: Mailboxes, clock: Steps) -> None:
+    """Messages that wait for one reader, because others are served before him, cost him one write."""
+    many = list(range(1000, 1000 + SLICE + 10))
+    await boxes.make(*many)
+    async with serving(store, boxes, clock, NEVER_S) as hub:
+        readers = [Taker(hub, box) for box in many]
+        await boxes.send(many, "first")
+        for reader in readers:
+            await reader.until(1)
+        boxes.bell.lost = True
+        notes = [await boxes.send(many, title) for title in ("second", "third")]
+        boxes.bell.lost = False
+
+        for note in notes:
+            boxes.bell.ring(note)
+        for reader in readers:
+            await reader.until(3)
+
+    assert (readers[0].pieces, readers[-1].pieces) == ([1, 1, 1], [1, 2])

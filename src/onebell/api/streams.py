@@ -7,7 +7,7 @@ A reader that takes nothing is cut without a word: nothing would reach it.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -24,10 +24,9 @@ from onebell.core.takings import Takings
 from onebell.errors import OnebellError
 from onebell.http.exchange import Answer, Request, StreamAnswer
 from onebell.http.socket_protocol import text_writer
-from onebell.http.sockets import SocketHandler, abort, begin, close
+from onebell.http.sockets import SocketHandler, abort, close
 
 HEARTBEAT_S = 20.0
-CHUNK_CHARACTERS = 32 * 1024
 _PATIENCE_S = 2.0
 """How long a socket that the server ends may take to hear it."""
 _CLOSES = {"bad_request": 4400, "invalid": 4400, "unauthorized": 4401, "forbidden": 4403}
@@ -168,11 +167,11 @@ class _Sender:
     Only a send that must wait for the transport gets a task.
     """
 
-    __slots__ = ("_reader", "_send", "_task", "_write_text")
+    __slots__ = ("_reader", "_send", "_task", "_write_texts")
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._write_text = text_writer(send)
+        self._write_texts = text_writer(send)
         self._reader: Reader | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -190,28 +189,22 @@ class _Sender:
             self._write(reader)
 
     def _write(self, reader: Reader) -> None:
-        while (frame := reader.next()) is not None:
-            if self._write_text(frame.text):
-                reader.sent(frame)
-                continue
-            try:
-                rest = begin(self._send, {"type": "websocket.send", "text": frame.text})
-            except OSError:
-                return  # the client has gone; the handler hears of it by itself
-            if rest is not None:
-                self._task = asyncio.get_running_loop().create_task(self._wait(reader, frame, rest))
+        while frames := reader.next():
+            if not self._write_texts(frame.text for frame in frames):
+                self._task = asyncio.get_running_loop().create_task(self._wait(reader, frames))
                 return
-            reader.sent(frame)
+            reader.sent(frames)
         if reader.ended:
             self._task = asyncio.get_running_loop().create_task(self._close(reader.ended))
 
-    async def _wait(self, reader: Reader, frame: Frame, rest: Awaitable[None]) -> None:
-        """The transport is full: wait until it has taken this frame, then go on."""
+    async def _wait(self, reader: Reader, frames: Sequence[Frame]) -> None:
+        """The transport is full: wait until it has taken these, then go on."""
         try:
-            await rest
+            for frame in frames:
+                await self._send({"type": "websocket.send", "text": frame.text})
+                reader.sent([frame])
         except OSError:
-            return
-        reader.sent(frame)
+            return  # the client has gone; the handler hears of it by itself
         self._task = None
         self._write(reader)
 
@@ -274,10 +267,9 @@ class EventStream(StreamAnswer):
         yield b"retry: 2000\n\n"
         while not self._over and not reader.ended:
             self._news.clear()
-            while not self._over and reader.has_frames:
-                chunk, take = _chunk(reader)
-                yield chunk
-                take()
+            while not self._over and (frames := reader.next()):
+                yield "".join(f"id: {frame.rev}\ndata: {frame.text}\n\n" for frame in frames).encode()
+                reader.sent(frames)
             if self._over or reader.ended or reader.has_frames:
                 continue
             try:
@@ -285,19 +277,3 @@ class EventStream(StreamAnswer):
                     await self._news.wait()
             except TimeoutError:
                 yield b": \n\n"
-
-
-def _chunk(reader: Reader) -> tuple[bytes, Callable[[], None]]:
-    """Some frames as one piece, and what to call when it has left."""
-    frames = []
-    size = 0
-    while size < CHUNK_CHARACTERS and (frame := reader.next()) is not None:
-        frames.append(frame)
-        size += len(frame.text)
-    text = "".join(f"id: {frame.rev}\ndata: {frame.text}\n\n" for frame in frames)
-
-    def take() -> None:
-        for frame in frames:
-            reader.sent(frame)
-
-    return text.encode(), take

@@ -1,11 +1,13 @@
 """One live reader of a mailbox: where it stands, and the frames that wait for it."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import msgspec
 
+PIECE = 32 * 1024
+"""Bytes that go to a transport at once: what it holds is not counted any more."""
 ROOM = 64 * 1024
 """A reader gets more of its past when less than this waits: catching up never cuts anybody."""
 
@@ -62,13 +64,20 @@ class Reader:
         self.ended = ""
         """Why the hub has let go of it: ``slow``, or what :meth:`Hub.end` was told; empty while it is served."""
 
-    def next(self) -> Frame | None:
-        """The frame to send now; call :meth:`sent` when it has left."""
-        return self._waiting.popleft() if self._waiting else None
+    def next(self) -> list[Frame]:
+        """The frames to send now, in one piece of about ``PIECE`` bytes; call :meth:`sent` when they have left."""
+        frames: list[Frame] = []
+        size = 0
+        while self._waiting and size < PIECE:
+            frame = self._waiting.popleft()
+            frames.append(frame)
+            size += frame.size
+        return frames
 
-    def sent(self, frame: Frame) -> None:
-        """The transport has taken a frame."""
-        self.unsent -= frame.size
+    def sent(self, frames: Iterable[Frame]) -> None:
+        """The transport has taken these."""
+        for frame in frames:
+            self.unsent -= frame.size
         if self.unsent:
             self.moved_at = self._hub.now()
         if not self.current and not self.catching and self.unsent < ROOM:

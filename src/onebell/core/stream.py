@@ -7,9 +7,9 @@ from the last rev it has.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
 import structlog
 
@@ -29,7 +29,7 @@ STUCK_S = 10.0
 """A reader that takes nothing for so long while frames wait is cut."""
 CATCH_UP_S = 0.05
 SLICE = 250
-"""Readers that a new message is handed to in one turn of the loop: a feed of thousands must not hold up senders."""
+"""Mailboxes that a new message is handed to in one turn of the loop: a feed of thousands must not hold up senders."""
 SLOW = "slow"
 STOPPING = "stopping"
 GONE = "gone"
@@ -70,6 +70,10 @@ class Source(Protocol):
     async def latest(self, space: int, mailboxes: Sequence[int]) -> dict[int, int]: ...
 
 
+_Box: TypeAlias = tuple[int, int]  # space, mailbox
+_Told: TypeAlias = tuple[Tail | None, Mark]  # a message, and where it stands in the mailbox
+
+
 class Hub:
     """All readers of this node. Everything runs on the event loop."""
 
@@ -82,7 +86,7 @@ class Hub:
         self._readers: dict[int, dict[int, tuple[Reader, ...]]] = {}
         self._feeds: dict[int, dict[int, str]] = {}
         self._behind: set[Reader] = set()
-        self._handing: deque[Iterator[bool]] = deque()
+        self._handing: OrderedDict[_Box, list[_Told]] = OrderedDict()
         self._due = asyncio.Event()
         self._look_due = asyncio.Event()
         self._at_rest = asyncio.Event()
@@ -149,54 +153,55 @@ class Hub:
         boxes = self._readers.get(note.message.space)
         if not boxes:
             return
-        served = [(mark, readers) for mark in note.marks if (readers := boxes.get(mark.mailbox)) is not None]
+        space = note.message.space
+        served = [mark for mark in note.marks if mark.mailbox in boxes]
         if not served:
             return
-        self._handing.append(self._hand(note.message, served))
-        self._at_rest.clear()
-        if len(self._handing) == 1:
+        # What is only for programs is told as removed: readers pass over its place (core/inbox.py).
+        tail = None if served[0].shown else self._encoder.message(note.message)
+        for mark in served:
+            self._handing.setdefault((space, mark.mailbox), []).append((tail, mark))
+        if self._at_rest.is_set():
+            self._at_rest.clear()
             self._hand_on()
 
     def _hand_on(self) -> None:
-        """Serve some readers; the rest when the loop has looked after everybody else."""
-        loop_turn = SLICE
-        while self._handing and loop_turn > 0:
-            if next(self._handing[0], None) is None:
-                self._handing.popleft()
-            loop_turn -= 1
+        """Serve some mailboxes; the rest when the loop has looked after everybody else.
+
+        What came for a mailbox meanwhile goes with what waits for it, in one write.
+        """
+        now = self.now()
+        for _ in range(min(SLICE, len(self._handing))):
+            (space, mailbox), waiting = self._handing.popitem(last=False)
+            feeds = self._feeds.get(space, {})
+            for reader in self._readers.get(space, {}).get(mailbox, ()):
+                self._offer(reader, waiting, feeds, now)
         if self._handing:
             asyncio.get_running_loop().call_soon(self._hand_on)
         else:
             self._at_rest.set()
 
-    def _hand(self, message: StoredMessage, served: Sequence[tuple[Mark, tuple[Reader, ...]]]) -> Iterator[bool]:
-        """Offer a message to its readers, one per step."""
-        # What is only for programs is told as removed: readers pass over its place (core/inbox.py).
-        tail = None if served[0][0].shown else self._encoder.message(message)
-        feeds, now = self._feeds.get(message.space, {}), self.now()
-        for mark, readers in served:
+    def _offer(self, reader: Reader, waiting: Sequence[_Told], feeds: dict[int, str], now: float) -> None:
+        for tail, mark in waiting:
+            if mark.rev <= reader.position:
+                continue
             feed = feeds.get(mark.feed)
-            frame = None if tail is None or feed is None else self._frame(mark, feed, tail)
-            for reader in readers:
-                self._offer(reader, mark.rev, frame, now)
-                yield True
+            if tail is None or feed is None or not reader.current or mark.rev != reader.position + 1:
+                self.fall_behind(reader)
+                break
+            frame = self._frame(mark, feed, tail)
+            if reader.unsent and reader.unsent + frame.size > UNSENT_LIMIT:
+                self._cut(reader)
+                return
+            reader.put(frame, now)
+            self.frames += 1
+        if reader.has_frames:
+            reader.wake()
 
     def _frame(self, mark: Mark, feed: str, tail: Tail) -> Frame:
         text = self._encoder.live(mark, feed, tail)
         # The head is ASCII but for a feed's name: counted as if every character of it were long.
         return Frame(mark.rev, text, tail.size + 4 * (len(text) - len(tail.text)))
-
-    def _offer(self, reader: Reader, rev: int, frame: Frame | None, now: float) -> None:
-        if rev <= reader.position:
-            return
-        if frame is None or not reader.current or rev != reader.position + 1:
-            self.fall_behind(reader)
-        elif reader.unsent and reader.unsent + frame.size > UNSENT_LIMIT:
-            self._cut(reader)
-        else:
-            reader.put(frame, now)
-            self.frames += 1
-            reader.wake()
 
     def _cut(self, reader: Reader) -> None:
         self.cut += 1

@@ -476,9 +476,15 @@ async def test_a_stop_lets_the_request_under_way_end(listener: Listener) -> None
 
 async def test_a_trusted_proxy_names_the_caller() -> None:
     """Behind a proxy that the settings trust the caller's address is the one that it forwards."""
-    async with listening(Settings(port=0, trusted_proxies=("127.0.0.1",))) as listener, listener.client() as client:
-        await client.say(post(ECHO, b"x", "X-Forwarded-For: 203.0.113.9"))
-        assert (await client.answer())[1] == "POST  203.0.113.9  x 1"
+    chunked = post(ECHO, b"", "X-Forwarded-For: 203.0.113.8").replace(
+        b"Content-Length: 0", b"Transfer-Encoding: chunked"
+    )
+    async with listening(Settings(port=0, trusted_proxies=("127.0.0.0/8",))) as listener, listener.client() as client:
+        for number in (9, 9, 10):
+            await client.say(post(ECHO, b"x", f"X-Forwarded-For: 203.0.113.{number}"))
+            assert (await client.answer())[1] == f"POST  203.0.113.{number}  x 1"
+        await client.say(chunked + b"1\r\nx\r\n0\r\n\r\n")
+        assert (await client.answer())[1] == "POST  203.0.113.8  x 1"
 
 
 async def test_nobody_else_names_the_caller(listener: Listener) -> None:

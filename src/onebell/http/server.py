@@ -10,10 +10,11 @@ from types import FrameType
 
 import structlog
 import uvicorn
-from starlette.types import ASGIApp
 
 from onebell.errors import OnebellError
 from onebell.http.protocol import LenientProtocol
+from onebell.http.proxies import BehindProxies
+from onebell.http.router import Router
 from onebell.http.socket_protocol import SocketProtocol
 from onebell.settings import Settings
 
@@ -37,14 +38,14 @@ class HttpServer(uvicorn.Server):
 
     def __init__(
         self,
-        app: ASGIApp,
+        router: Router,
         settings: Settings,
         stopping: Callable[[], Awaitable[None]],
         ready: Callable[[str], Awaitable[None]],
     ) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                BehindProxies(router, settings.trusted_proxies) if settings.trusted_proxies else router,
                 host=settings.host,
                 port=settings.port,
                 http=LenientProtocol,
@@ -56,8 +57,7 @@ class HttpServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=bool(settings.trusted_proxies),
-                forwarded_allow_ips=list(settings.trusted_proxies),
+                proxy_headers=False,  # BehindProxies tells the caller's address
                 timeout_keep_alive=_KEEP_ALIVE_S,
             )
         )

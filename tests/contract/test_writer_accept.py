@@ -371,3 +371,16 @@ async def test_a_watched_entry_tells_that_it_is_stored(node: Node) -> None:
     told = await node.database.read(lambda c: c.execute(sa.select(event)).one())
     assert (told.kind, told.person_id) == ("stored", 11)
     assert told.data == b'{"public_id":"%s","offline":true}' % receipt.entries[0].public_id.encode()
+
+
+async def test_a_watched_message_tells_whom_it_missed(node: Node) -> None:
+    """Of a message that waits for nobody, who is away is told of with the id that the caller is given."""
+    boxes = [Box(11, 1), Box(1, 1, direction=1)]
+    receipt = await node.writer.accept(
+        node.item(boxes=boxes, slots=1, watched=True, only_online=True, keep="while_online")
+    )
+
+    told = await node.database.read(lambda c: c.execute(sa.select(event)).one())
+    assert (told.kind, told.person_id) == ("missed", 11)
+    assert told.data == b'{"public_id":"%s","offline":true}' % receipt.entries[0].public_id.encode()
+    assert await node.database.read(entries) == []

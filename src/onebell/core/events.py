@@ -15,6 +15,8 @@ class EventKind(Enum):
     """A person has none, or does not exist; ``data`` = {"uid","carrier","code","message"} (UMS type 1)."""
     STORED = "stored"
     """An entry was written for a receiver; ``data`` = {"public_id","offline"} (Easemob post-send)."""
+    MISSED = "missed"
+    """A message kept ``while_online`` found this receiver gone: he has no entry. ``data`` as of ``STORED``."""
     SENT = "sent"
     """A provider took the delivery (UMS type 2)."""
     FAILED = "failed"

@@ -108,7 +108,7 @@ class Scribe:
         for timer in item.timers:
             tables["plan"].append((space, self._mint.mint(), timer.kind, message, timer.data, timer.next_at))
         if item.watched:
-            self._events(item, marks, online, tables["event"])
+            self._events(item, marks, ids, online, tables["event"])
 
     def _deliveries(self, item: Prepared, tables: Tables) -> None:
         stored = item.stored
@@ -122,7 +122,9 @@ class Scribe:
             for person in wait.shared:
                 tables["recipient"].append((space, delivery, person))
 
-    def _events(self, item: Prepared, marks: Iterable[Mark], online: set[Owner], rows: list[Row]) -> None:
+    def _events(
+        self, item: Prepared, marks: Iterable[Mark], ids: Sequence[int], online: set[Owner], rows: list[Row]
+    ) -> None:
         stored = item.stored
 
         def add(kind: EventKind, person: int, data: dict[str, Any]) -> None:
@@ -136,6 +138,8 @@ class Scribe:
                 offline = (stored.space, mark.mailbox) not in online
                 public = str(mark.public_id) if mark.public_id else ""
                 add(EventKind.STORED, mark.mailbox, {"public_id": public, "offline": offline})
+        for box in _missing(item, online):
+            add(EventKind.MISSED, box.mailbox, {"public_id": str(ids[box.slot]) if ids else "", "offline": True})
         for first in item.events:
             add(first.kind, first.person, first.data)
 
@@ -144,6 +148,13 @@ def _open_boxes(item: Prepared, online: set[Owner]) -> Sequence[Box]:
     if not item.only_online:
         return item.boxes
     return [box for box in item.boxes if (item.space, box.mailbox) in online]
+
+
+def _missing(item: Prepared, online: set[Owner]) -> Sequence[Box]:
+    """Receivers who get no entry of a message that waits for nobody."""
+    if not item.only_online:
+        return ()
+    return [box for box in item.boxes if box.direction == 0 and (item.space, box.mailbox) not in online]
 
 
 def _entries(

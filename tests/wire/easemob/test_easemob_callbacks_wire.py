@@ -23,9 +23,9 @@ async def told_at(server: RunningServer, url: str, events: str = '["chat", "chat
     await directory.apply(server.application.context.store, SECTIONS, text, dry_run=False)
 
 
-async def send_text(server: RunningServer) -> str:
+async def send_text(server: RunningServer, **more: str) -> str:
     """A text from bob to alice; its id."""
-    message = {"from": "bob", "to": ["alice"], "type": "txt", "body": {"msg": "rr"}, "ext": {"k": 1}}
+    message = {"from": "bob", "to": ["alice"], "type": "txt", "body": {"msg": "rr"}, "ext": {"k": 1}, **more}
     headers = await bearer(server)
     async with server.session.post(f"{server.url}/acme/demo/messages/users", json=message, headers=headers) as got:
         return str((await got.json())["data"]["alice"])
@@ -49,11 +49,13 @@ async def rests(server: RunningServer) -> list[dict[str, Any]]:
             await asyncio.sleep(0.05)
 
 
-async def test_case_57_one_signed_request_per_event(server: RunningServer) -> None:
-    """``chat`` and, for a receiver who is offline, ``chat_offline``; each verifies with the rule's secret."""
+@pytest.mark.parametrize("route", ["ROUTE_ALL", "ROUTE_ONLINE"])
+async def test_case_57_one_signed_request_per_event(server: RunningServer, route: str) -> None:
+    """``chat`` and, for a receiver who is offline, ``chat_offline``; each verifies with the rule's secret. Both also
+    of a message that is not kept for him: it was accepted, and has an id."""
     async with http_service(answer(200)) as receiver:
         await told_at(server, f"{receiver.base}/easemob")
-        number = await send_text(server)
+        number = await send_text(server, routetype=route)
         await heard(receiver, 2)
 
     bodies = [one.json for one in receiver.received]

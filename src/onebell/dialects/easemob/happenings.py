@@ -192,6 +192,7 @@ def _status(told: _Told) -> Iterator[Happening]:
 
 _TELL: dict[EventKind, Callable[[_Told], Iterator[Happening]]] = {
     EventKind.STORED: _stored,
+    EventKind.MISSED: _stored,  # the call was answered with an id: the message was accepted (sheet §4.2)
     EventKind.READ: _read,
     EventKind.RECALLED: _recalled,
     EventKind.SENT: _delivery,

@@ -43,6 +43,7 @@ class OnePacker:
                 order_key="k",
                 message=wanted[0].message,
                 events=tuple(event.id for event in wanted),
+                timeout_s=7,
                 context={"reply_to": "room"},
             )
         ]
@@ -122,6 +123,7 @@ async def test_events_are_packed_once_and_the_request_is_sealed(store: Store, ro
 
     row = await rows.one(schema.callback)
     assert (row.state, row.due_at, row.order_key, row.verified) == ("due", rows.clock.now_ms(), "k", 1)
+    assert row.timeout_s == 7
     assert row.request.startswith(b"sealed:")
     sealed = msgspec.json.decode(OpenVault().unseal(row.request), type=Sealed)
     assert (sealed.body, sealed.events) == (b"sent finished", tuple(events))

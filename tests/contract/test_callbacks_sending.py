@@ -320,14 +320,18 @@ def _allowing(node: Node) -> Any:
     return context
 
 
-async def test_a_dead_node_costs_one_lease(node: Node, store: Store) -> None:
-    """The lease is committed before the request: dropped in mid-call it is sent again when the lease has ended."""
-    callback = await node.queue()
+@pytest.mark.parametrize(("timeout_s", "waited_s"), [(0, STANDARD.timeout_s), (60, 60)])
+async def test_a_dead_node_costs_one_lease(node: Node, store: Store, timeout_s: int, waited_s: float) -> None:
+    """The lease is committed before the request: dropped in mid-call it is sent again when the lease has ended. That
+    is as much later as its receiver is waited for longer than the schedule says."""
+    callback = await node.queue(timeout_s=timeout_s)
     node.receiver.will(asyncio.Event())
     await node.callbacks.send_turn()
     await asyncio.sleep(0.05)
     await node.callbacks.stop()
+    assert [got[3] for got in node.receiver.got] == [waited_s]
     other = await node_of(store, node.rows, STANDARD)
+    node.rows.clock.move(timeout_s)
     await other.send()
     assert other.receiver.got == []
 

@@ -40,6 +40,8 @@ from onebell.errors import InvalidInput, OnebellError
 
 CONNECT_S = 5.0
 TOTAL_S = 30.0
+"""How long a request may take whose caller says nothing else."""
+LONGEST_S = 60.0
 """No request takes longer, whatever its caller asks for."""
 ANSWER_BYTES = 65_536
 TRIED_ADDRESSES = 3
@@ -119,12 +121,12 @@ class Outbound:
 
         Raises:
             AddressForbidden: the gate refuses the URL or one of its addresses; nothing was sent.
-            Unreachable: no answer within ``timeout_s`` (at most 30).
+            Unreachable: no answer within ``timeout_s`` (at most 60).
             InvalidInput: a method or header that cannot be sent.
         """
         call = _checked_call(method, url, headers, body, policy)
         with _unreachable(call.destination.host):
-            async with asyncio.timeout(min(timeout_s, TOTAL_S)), await self._respond(call, policy) as response:
+            async with asyncio.timeout(min(timeout_s, LONGEST_S)), await self._respond(call, policy) as response:
                 content, truncated = await _read(response, limit_bytes)
                 if truncated:
                     response.close()
@@ -146,7 +148,7 @@ class Outbound:
         """As ``request``, for bodies that nobody should hold: they are read inside the block, within ``timeout_s``."""
         call = _checked_call(method, url, headers, None, policy)
         with _unreachable(call.destination.host):
-            async with asyncio.timeout(min(timeout_s, TOTAL_S)), await self._respond(call, policy) as response:
+            async with asyncio.timeout(min(timeout_s, LONGEST_S)), await self._respond(call, policy) as response:
                 try:
                     yield HttpStream(
                         status=response.status,

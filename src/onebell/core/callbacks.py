@@ -214,7 +214,7 @@ class Callbacks:
         # The same id on every try, so that a receiver can tell a repeat.
         headers = {**request.headers, **signing.headers(f"cb_{job.id}", at_s, request.body, keys)}
         allow = () if job.verified else (await self.context.lookups.space(job.space)).allow_callbacks
-        return await self._sender.post(request, headers, allow, schedule.timeout_s)
+        return await self._sender.post(request, headers, allow, request.timeout_s or schedule.timeout_s)
 
     def _again(
         self, job: CallbackJob, schedule: CallbackSchedule, status: int, reply: str, least_s: float = 0

@@ -78,6 +78,7 @@ class CallbackRequest(msgspec.Struct, frozen=True, kw_only=True):
     order_key: str  # callbacks of one key go out one after the other
     message: int = 0
     events: tuple[int, ...] = ()  # ids of the events it covers
+    timeout_s: int = 0  # how long its receiver is waited for, at most 60; 0 = as the schedule says
     context: dict[str, Any] = {}  # handed back to ``on_answer`` and ``on_failure``
     parked: str = ""  # why it is not sent, but kept to be replayed; empty = it is sent
 

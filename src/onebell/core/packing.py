@@ -119,6 +119,7 @@ class Packing:
             url=request.url,
             verified=request.verified,
             request=self._context.vault.seal(_encode(sealed).decode()),
+            timeout_s=request.timeout_s,
             context=request.context,
             parked=request.parked,
         )
@@ -136,6 +137,7 @@ class Packing:
             order_key=job.order_key,
             message=job.message,
             events=sealed.events,
+            timeout_s=job.timeout_s,
             context=job.context,
         )
 

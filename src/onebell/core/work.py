@@ -227,6 +227,7 @@ class CallbackDraft(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     verified: bool
     request: bytes
+    timeout_s: int  # 0 = as the schedule says
     context: dict[str, Any]
     parked: str = ""  # why it is not sent
 
@@ -243,6 +244,7 @@ class CallbackJob(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     verified: bool
     request: bytes  # sealed
+    timeout_s: int
     context: dict[str, Any]
     attempt: int  # 1 = first since it was stored or replayed
     was_due_at: int

@@ -176,6 +176,7 @@ def _store(
             "url": draft.url,
             "verified": 1 if draft.verified else 0,
             "request": draft.request,
+            "timeout_s": draft.timeout_s,
             "context": pack(draft.context),
             "state": "parked" if draft.parked else "due",
             "last_reply": words(draft.parked),
@@ -226,7 +227,8 @@ def _claim(connection: sa.Connection, now_ms: int, node: int, limit: int) -> tup
         .limit(limit)
         .with_for_update(skip_locked=True, of=callback)
     ).all()
-    lease_until = now_ms + LEASE_MS
+    # Whoever is waited for longer than the schedule says is not asked again meanwhile.
+    lease_until = now_ms + LEASE_MS + 1000 * callback.c.timeout_s
     if rows:
         # Written before the call: a crash then costs one lease, never a hot loop.
         connection.execute(
@@ -248,6 +250,7 @@ def _job(row: Any) -> CallbackJob:
         url=row.url,
         verified=bool(row.verified),
         request=row.request or b"",
+        timeout_s=row.timeout_s,
         context=unpack_object(row.context),
         attempt=row.attempts + 1,
         was_due_at=row.due_at,

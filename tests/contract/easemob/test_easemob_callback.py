@@ -258,6 +258,7 @@ async def test_signing_in_and_out(context: Context, space: int, post_send: PostS
     context.lookups.forget(space)
     await tell_status(context, space, app, device, reason)
     (event,) = await context.store.callbacks.waiting("easemob", 10)
+    assert [request.timeout_s for request in await post_send.pack([event])] == [60]
     body = await told(post_send, event)
     assert body.pop("callId").startswith("acme#demo_")
     assert body.pop("timestamp") == event.at

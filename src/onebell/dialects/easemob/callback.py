@@ -11,10 +11,12 @@ from onebell.core.directory import Record
 from onebell.core.events import CallbackAnswer, CallbackRequest, CallbackSchedule, Event
 from onebell.dialects.easemob.app import CALLBACK, DIALECT, Rule
 from onebell.dialects.easemob.bans import Bans
-from onebell.dialects.easemob.happenings import Happening, happenings
+from onebell.dialects.easemob.happenings import LOGIN, LOGOUT, REPLACED, Happening, happenings
 
-# "Not 200 → retried once, at once" (sheet §4.2).
+# "Not 200 → retried once, at once" (sheet §4.2). How long a message's receiver is waited for is not documented.
 SCHEDULE = CallbackSchedule(pauses_s=(0,), timeout_s=10, success=(200,))
+SLOW: dict[str, int] = dict.fromkeys((LOGIN, LOGOUT, REPLACED), 60)
+"""Seconds by kind, where the service says how long it waits (sheet §4.3)."""
 DEFAULT_ENV = "default"
 ANSWER_CHARS = 1000
 """What an app's own server may say (sheet §4)."""
@@ -85,6 +87,7 @@ class PostSend:
             order_key=f"easemob:{record.key}:{body['callId']}",
             message=event.message,
             events=(event.id,),
+            timeout_s=SLOW.get(happening.name, 0),
             context={"rule": record.key},
             parked="the rule is banned" if await self._bans.is_banned(event.space, record.key) else "",
         )

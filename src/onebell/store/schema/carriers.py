@@ -158,6 +158,7 @@ callback = table(
     text("url"),
     small("verified"),  # 1: the operator named this address; 0: it came in a request
     packed("request"),  # headers and body, encrypted where they hold secrets
+    small("timeout_s"),  # how long its receiver is waited for; 0 = as the dialect's schedule says
     packed("context"),  # what the dialect's on_answer needs
     text("state", "due"),  # due | done | parked | cancelled
     small("attempts"),

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import pytest
 from tests.fakes.carriers import FakeCarrier, FakeCarriers
@@ -273,6 +274,67 @@ async def test_what_waits_for_a_stopped_account_is_given_up_in_its_time(node: No
     row = await node.rows.one(schema.delivery, id=old)
     assert (row.state, row.why) == ("expired", "401 token expired")
     assert (await node.states())[young] == "due"
+
+
+@pytest.mark.parametrize("scope", ["account", "target"])
+async def test_what_expires_while_its_account_is_paused_is_told_then(
+    node: Node, scope: Literal["account", "target"]
+) -> None:
+    """A message with a time to live ends when that is over and not when the pause is; those without one wait on."""
+    (first,) = await node.queue("a")
+    node.carrier.script("a", Throttled(why="429", wait_s=600, scope=scope))
+    await node.send_all()
+    message = await node.rows.message(watched=1)
+    address, until = await node.target("a"), node.rows.clock.now_ms() + 5_000
+    short = await node.rows.delivery(message, node.account, address, expires_at=until)
+    node.rows.clock.move(4.9)
+    await node.send_all()
+    assert (await node.states())[short] == "due"
+    node.bell.rung.clear()
+
+    node.rows.clock.move(0.1)
+    await node.send_all()
+
+    assert await node.states() == {first: "due", short: "expired"}
+    assert (await node.rows.one(schema.delivery, id=short)).why == "expired before it could be delivered"
+    assert (await node.rows.one(schema.message, id=message)).state == "finished"
+    kinds = [row.kind for row in await node.rows.all(schema.event, message_id=message)]
+    assert kinds == ["expired", "finished"]
+    assert Due(space=0, queue="events") in node.bell.rung
+    assert len(node.carrier.batches) == 1
+
+
+async def test_what_expires_while_its_account_is_stopped_says_what_stopped_it(node: Node) -> None:
+    """A time to live that is shorter than the carrier's max_age counts for a stopped account too."""
+    await node.queue("a")
+    node.carrier.script("a", Unauthorized(why="401 token expired"))
+    await node.send_all()
+    until = node.rows.clock.now_ms() + 5_000
+    message = await node.rows.message(watched=1)
+    short = await node.rows.delivery(message, node.account, await node.target("b"), expires_at=until)
+    node.rows.clock.move(5)
+    await node.send_all()
+
+    row = await node.rows.one(schema.delivery, id=short)
+    assert (row.state, row.why) == ("expired", "401 token expired")
+
+
+async def test_what_is_under_way_does_not_expire(node: Node) -> None:
+    """A call that began in time ends as it ends, also when the clock jumps past its lease meanwhile."""
+    until = node.rows.clock.now_ms() + 5_000
+    message = await node.rows.message(watched=1)
+    delivery = await node.rows.delivery(message, node.account, await node.target("a"), expires_at=until)
+    gate = asyncio.Event()
+    node.carrier.script("a", gate)
+    await node.dispatcher.turn()
+    await node.carrier.called(1)
+    node.rows.clock.move(LEASE_S + 1)
+    await node.dispatcher.turn()
+    assert await node.states() == {delivery: "due"}
+
+    gate.set()
+    await node.dispatcher.idle()
+    assert await node.states() == {delivery: "sent"}
 
 
 async def test_a_split_batch_finds_the_one_at_fault(node: Node) -> None:

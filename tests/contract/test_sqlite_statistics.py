@@ -22,6 +22,16 @@ QUERIES = {
         "SELECT * FROM delivery WHERE state='due' AND account_id=? AND space_id=? AND due_at<=? ORDER BY due_at",
         "delivery_due",
     ),
+    "what expires first on an account": (
+        "SELECT expires_at FROM delivery WHERE state='due' AND account_id=? AND expires_at>0 AND lease_until<=?"
+        " ORDER BY expires_at LIMIT 1",
+        "delivery_expiring",
+    ),
+    "what has expired on an account": (
+        "SELECT * FROM delivery WHERE state='due' AND account_id=? AND space_id=? AND expires_at>0 AND expires_at<=?"
+        " ORDER BY expires_at, id LIMIT 9",
+        "delivery_expiring",
+    ),
     "entries of a message": ("SELECT * FROM entry WHERE space_id=? AND message_id=?", "entry_of_message"),
     "changes of a mailbox": (
         "SELECT * FROM entry WHERE space_id=? AND mailbox_id=? AND rev<>seq AND rev>? ORDER BY rev LIMIT 9",

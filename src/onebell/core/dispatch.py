@@ -133,6 +133,7 @@ class Dispatcher:
         await self._give_back_stale(now)
         lanes = await queue.lanes(now)
         await self._give_up(lanes, now)
+        await self._expire(lanes, now)
         claims = await self._claims(lanes, now)
         is_more_likely = False
         # Every lane in every turn: those whose addresses are all paused have waited longest and give nothing.
@@ -177,6 +178,14 @@ class Dispatcher:
             due_until = now - round(self._max_age_s(account) * 1000)
             if lane.due_at <= due_until:
                 self._announce(await self._context.store.deliveries.give_up(lane, due_until, now, self._context.mint))
+
+    async def _expire(self, lanes: Sequence[DueLane], now: int) -> None:
+        """Whoever watches a message hears that it has expired when it does, also while its account is paused."""
+        queue, mint = self._context.store.deliveries, self._context.mint
+        for lane in lanes:
+            if 0 < lane.expires_at <= now:
+                here = self._lanes.get((lane.space, lane.account)) or Lane()
+                self._announce(await queue.expire(lane, now, mint, tuple(sorted(here.in_hand))))
 
     def _max_age_s(self, account: CarrierAccount) -> float:
         return account.max_age_s or self._carriers.max_age_s(account.kind)

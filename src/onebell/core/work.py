@@ -28,6 +28,7 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
     space: int
     account: int
     due_at: int  # of its earliest delivery; may lie ahead
+    expires_at: int  # when the first of those that nobody holds expires; 0 = none does
     blocked_until: int  # the account is paused until then; 0 = it is not
     stopped: bool  # switched off, or stopped by Unauthorized
 

@@ -15,9 +15,9 @@ from onebell.ids import IdMint
 from onebell.store.engine import Database
 from onebell.store.messages import Key, finish
 from onebell.store.outcomes import write_results
-from onebell.store.queueing import DUE, execute_many, keys_in
+from onebell.store.queueing import DUE, ZERO, execute_many, keys_in
 from onebell.store.schema import attempt, carrier_account, carrier_pause, delivery, message, target
-from onebell.store.unsent import close_unsent, give_up
+from onebell.store.unsent import EXPIRED, close_unsent, expire, give_up
 
 MOST_INTERRUPTED = 10
 """A delivery that was begun this often without an end is what kills the process: it is parked as failed."""
@@ -51,6 +51,10 @@ class Deliveries:
     async def give_up(self, lane: Lane, due_until: int, now_ms: int, mint: IdMint) -> Closed:
         """Close what has been due on a stopped account since ``due_until`` or longer, a piece at a time."""
         return await self._db.write(lambda connection: give_up(connection, lane, due_until, now_ms, mint))
+
+    async def expire(self, lane: Lane, now_ms: int, mint: IdMint, but: Sequence[int] = ()) -> Closed:
+        """Close what has expired on an account and cannot go out, a piece at a time; ``but`` are under way."""
+        return await self._db.write(lambda connection: expire(connection, lane, now_ms, mint, but))
 
     async def give_back(self, jobs: Sequence[Job]) -> None:
         """Return jobs whose call never went out, to the places they had."""
@@ -96,12 +100,22 @@ def _lanes(connection: sa.Connection, now_ms: int) -> tuple[Lane, ...]:
     accounts = accounts.union_all(sa.select(following.scalar_subquery()).where(accounts.c.id.is_not(None)))
     of_account = (delivery.c.state == DUE, delivery.c.account_id == accounts.c.id)
     due_at = sa.select(sa.func.min(delivery.c.due_at)).where(*of_account).scalar_subquery()
+    expires_at = (
+        sa.select(delivery.c.expires_at)
+        .where(*of_account, delivery.c.expires_at > ZERO, delivery.c.lease_until <= now_ms)
+        .order_by(delivery.c.expires_at)
+        .limit(1)
+        .scalar_subquery()
+    )
     space = sa.select(delivery.c.space_id).where(*of_account).limit(1).scalar_subquery()
-    found = sa.select(accounts.c.id, due_at.label("due_at"), space.label("space")).where(accounts.c.id.is_not(None))
+    found = sa.select(
+        accounts.c.id, due_at.label("due_at"), expires_at.label("expires_at"), space.label("space")
+    ).where(accounts.c.id.is_not(None))
     lanes = found.subquery("lanes")
     rows = connection.execute(
         sa.select(
             lanes.c.space, lanes.c.id, lanes.c.due_at,
+            sa.func.coalesce(lanes.c.expires_at, 0).label("expires_at"),
             sa.func.coalesce(carrier_pause.c.until, 0).label("until"),
             sa.func.coalesce(carrier_account.c.enabled, 1).label("enabled"),
             sa.func.coalesce(carrier_account.c.stopped_why, "").label("stopped_why"),
@@ -127,6 +141,7 @@ def _lanes(connection: sa.Connection, now_ms: int) -> tuple[Lane, ...]:
             space=row.space,
             account=row.id,
             due_at=row.due_at,
+            expires_at=row.expires_at,
             blocked_until=row.until,
             stopped=bool(row.stopped_why) or not row.enabled,
         )
@@ -199,7 +214,7 @@ def _unsendable(row: Any, now_ms: int) -> tuple[str, str] | None:
     if row.message_state == "recalled":
         return "cancelled", "the message was recalled"
     if row.expires_at and row.expires_at <= now_ms:
-        return "expired", row.why or "expired before it could be delivered"
+        return "expired", row.why or EXPIRED
     if row.dead_at:
         return "failed", f"this address is dead: {row.dead_why}"
     if row.interrupted >= MOST_INTERRUPTED:

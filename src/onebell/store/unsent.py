@@ -10,15 +10,33 @@ from onebell.core.work import Closed, EventDraft, Lane, words
 from onebell.ids import IdMint
 from onebell.store.events import write_events
 from onebell.store.messages import finish
-from onebell.store.queueing import DUE, execute_many
+from onebell.store.queueing import DUE, ZERO, execute_many
 from onebell.store.schema import carrier_account, delivery, message
 
 AT_ONCE = 500
+EXPIRED = "expired before it could be delivered"
 
 
 def give_up(connection: sa.Connection, lane: Lane, due_until: int, now_ms: int, mint: IdMint) -> Closed:
     """Close the oldest that wait for a stopped account; they say what stopped it."""
-    waiting = (
+    oldest = _waiting(lane, delivery.c.due_at <= due_until).order_by(delivery.c.due_at, delivery.c.id)
+    rows = connection.execute(oldest).all()
+    given_up = [(row, "expired", row.why or row.stopped_why or "the carrier account is switched off") for row in rows]
+    return close_unsent(connection, given_up, now_ms, mint)
+
+
+def expire(connection: sa.Connection, lane: Lane, now_ms: int, mint: IdMint, but: Sequence[int]) -> Closed:
+    """Close what has expired on an account that sends nothing now, or to addresses that it sends nothing to."""
+    # Nothing that is under way, here (``but``: the clock may have jumped past its lease) or on another node.
+    is_free = (delivery.c.lease_until <= now_ms, delivery.c.id.not_in(but))
+    over = _waiting(lane, delivery.c.expires_at > ZERO, delivery.c.expires_at <= now_ms, *is_free)
+    rows = connection.execute(over.order_by(delivery.c.expires_at, delivery.c.id)).all()
+    expired = [(row, "expired", row.why or row.stopped_why or EXPIRED) for row in rows]
+    return close_unsent(connection, expired, now_ms, mint)
+
+
+def _waiting(lane: Lane, *which: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return (
         sa.select(delivery, message.c.dialect, message.c.watched, carrier_account.c.stopped_why)
         .outerjoin(message, sa.and_(message.c.space_id == delivery.c.space_id, message.c.id == delivery.c.message_id))
         .outerjoin(
@@ -29,15 +47,11 @@ def give_up(connection: sa.Connection, lane: Lane, due_until: int, now_ms: int, 
             delivery.c.state == DUE,
             delivery.c.account_id == lane.account,
             delivery.c.space_id == lane.space,
-            delivery.c.due_at <= due_until,
+            *which,
         )
-        .order_by(delivery.c.due_at, delivery.c.id)
         .limit(AT_ONCE)
         .with_for_update(skip_locked=True, of=delivery)
     )
-    rows = connection.execute(waiting).all()
-    given_up = [(row, "expired", row.why or row.stopped_why or "the carrier account is switched off") for row in rows]
-    return close_unsent(connection, given_up, now_ms, mint)
 
 
 def close_unsent(connection: sa.Connection, bad: Sequence[tuple[Any, str, str]], now_ms: int, mint: IdMint) -> Closed:

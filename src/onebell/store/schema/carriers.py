@@ -87,6 +87,13 @@ delivery = table(  # part × target
         sqlite_where=sa.text("state = 'due'"),
         postgresql_where=sa.text("state = 'due'"),
     ),
+    sa.Index(  # what expires while its account or address is paused
+        "delivery_expiring",
+        "account_id",
+        "expires_at",
+        sqlite_where=sa.text("state = 'due' AND expires_at > 0"),
+        postgresql_where=sa.text("state = 'due' AND expires_at > 0"),
+    ),
     sa.Index(
         "delivery_poll",
         "poll_at",

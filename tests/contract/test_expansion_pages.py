@@ -1,6 +1,7 @@
 """Large audiences on both engines: everybody exactly once, page by page, whatever stops in between."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from onebell.core import expand
 from onebell.core.bell import Changed, Due, NewEntries
 from onebell.core.expand import Expander
 from onebell.core.model import Content, Members, Part, PeopleQuery
+from onebell.core.verdict import DEFECT_ATTEMPTS
 from onebell.core.work import LEASE_S, Addressing, ExpansionPlan, Spread
 from onebell.store import schema
 from onebell.store.base import Store
@@ -370,3 +372,42 @@ async def test_an_audience_that_cannot_be_expanded_holds_up_no_other(store: Stor
 
     assert sorted(await entries(rows, message)) == ids
     assert await entries(rows, poisoned) == {}
+    assert (await rows.one(schema.message, id=poisoned)).state == "expanding"
+
+
+async def parked(store: Store, rows: Rows, working: Expander) -> str:
+    """Fail as often as is allowed; the reason that stands in the row then."""
+    for _ in range(DEFECT_ATTEMPTS):
+        assert not (await rows.one(schema.expansion)).done
+        assert await working.turn()
+        rows.clock.move(LEASE_S)
+    assert not await working.turn()
+    return str((await rows.one(schema.expansion)).why)
+
+
+async def test_an_audience_that_never_expands_is_parked(store: Store, rows: Rows) -> None:
+    """R15: after the limit its message ends as failed; the timeline and its callback say why, with the log's trace."""
+    await people(rows, 3)
+    poisoned = await broadcast(rows, Spread(audience=PeopleQuery(feed=2**63)), watched=1)
+    bell = HeardBell()
+
+    why = await parked(store, rows, expander(store, rows, bell))
+
+    assert re.fullmatch(r"defect in expanding the audience: \w+ \(trace [0-9a-f]{16}\)", why)
+    assert (await rows.one(schema.message)).state == "finished"
+    told = [(row.kind, msgspec.json.decode(row.data)) for row in await rows.all(schema.event, message_id=poisoned)]
+    assert told == [("failed", {"code": 0, "message": why}), ("finished", {"ok": False, "message": why})]
+    assert Due(space=SPACE, queue="events") in bell.rung
+
+
+async def test_deliveries_of_a_parked_audience_still_go_out(store: Store, rows: Rows) -> None:
+    """What was reached before the defect is sent; only then is the message finished."""
+    await people(rows, 3)
+    poisoned = await broadcast(rows, Spread(audience=PeopleQuery(feed=2**63)))
+    account = await rows.account("main")
+    await rows.delivery(poisoned, account, await rows.target(account, "a"))
+
+    await parked(store, rows, expander(store, rows))
+
+    assert (await rows.one(schema.message)).state == "accepted"
+    assert [row.kind for row in await rows.all(schema.event)] == ["failed"]

@@ -1,6 +1,7 @@
 """Expands large audiences page after page inside the database: a broadcast costs no memory and blocks nobody."""
 
 import asyncio
+import secrets
 
 import structlog
 
@@ -8,6 +9,7 @@ from onebell.core.bell import Changed, Due, NewEntries
 from onebell.core.carriage import Carriers
 from onebell.core.context import Context
 from onebell.core.model import Part
+from onebell.core.verdict import DEFECT_ATTEMPTS
 from onebell.core.waking import woken
 from onebell.core.work import Addressing, ExpansionJob, ExpansionPlan, Page, PartPlan
 from onebell.errors import StoreUnavailable
@@ -67,10 +69,23 @@ class Expander:
             await self._expand(job)
         except StoreUnavailable:
             raise
-        except Exception:
+        except Exception as error:
             # One audience that cannot be expanded waits for the end of its lease; the others go on.
-            log.exception("expansion_defect", message=job.message)
+            await self._failed(job, error)
         return True
+
+    async def _failed(self, job: ExpansionJob, error: Exception) -> None:
+        """Count a defect; one too many parks the rest of the audience, and the message ends (RELIABILITY R15)."""
+        trace = secrets.token_hex(8)
+        log.error("expansion_defect", message=job.message, trace=trace, exc_info=error)
+        context = self._context
+        if job.defects + 1 < DEFECT_ATTEMPTS:
+            await context.store.expansions.count_defect(job)
+            return
+        why = f"defect in expanding the audience: {type(error).__name__} (trace {trace})"
+        closed = await context.store.expansions.park(job, why, context.clock.now_ms(), context.mint)
+        if closed.watched:
+            context.bell.ring(Due(space=job.space, queue="events"))
 
     async def _expand(self, job: ExpansionJob) -> None:
         plan = await self._plan(job)

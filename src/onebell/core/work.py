@@ -165,6 +165,7 @@ class ExpansionJob(msgspec.Struct, frozen=True, kw_only=True):
     keep: str
     watched: bool
     due_at: int
+    defects: int  # how often our code failed on it so far
     is_alone: bool
     """Nobody can have an entry of the message yet but by this expansion, and it begins now."""
 

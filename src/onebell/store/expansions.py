@@ -6,13 +6,15 @@ import msgspec
 import sqlalchemy as sa
 
 from onebell.core.bell import Mark
-from onebell.core.work import LEASE_MS, ExpansionJob, ExpansionPlan, Page, Spread
+from onebell.core.events import EventKind
+from onebell.core.work import LEASE_MS, Closed, EventDraft, ExpansionJob, ExpansionPlan, Page, Spread
 from onebell.ids import IdMint
 from onebell.store.engine import Database
+from onebell.store.events import write_events
 from onebell.store.expanding import PostgresEntries, SqliteEntries
 from onebell.store.fanout import Fan
 from onebell.store.live import LiveMarks
-from onebell.store.messages import finish, stored_message
+from onebell.store.messages import Key, finish, stored_message
 from onebell.store.page import AFTER, LAST, NOW
 from onebell.store.queueing import ZERO
 from onebell.store.resolution import write_resolution
@@ -60,6 +62,15 @@ class Expansions:
         statement = sa.update(expansion).where(*held).values(lease_until=0)
         await self._db.write(lambda connection: connection.execute(statement))
 
+    async def count_defect(self, job: ExpansionJob) -> None:
+        """Our code failed on it once more; it is claimed again when its lease has ended."""
+        statement = sa.update(expansion).where(_is(job)).values(defects=expansion.c.defects + 1)
+        await self._db.write(lambda connection: connection.execute(statement))
+
+    async def park(self, job: ExpansionJob, why: str, now_ms: int, mint: IdMint) -> Closed:
+        """Give up what is left of an audience: the message fails, and the timeline says why."""
+        return await self._db.write(lambda connection: _park(connection, job, why, now_ms, mint))
+
     async def stop(self, space: int, message_id: int) -> None:
         """No further page of a message; waits for the one under way."""
         rest = (expansion.c.space_id == space, expansion.c.message_id == message_id, expansion.c.done == ZERO)
@@ -99,6 +110,7 @@ def _claim(connection: sa.Connection, now_ms: int, node: int) -> ExpansionJob | 
         keep=found[message.c.keep],
         watched=bool(found[message.c.watched]),
         due_at=found[message.c.due_at],
+        defects=found[expansion.c.defects],
         is_alone=is_alone,
     )
     lease_until = now_ms + LEASE_MS
@@ -127,6 +139,31 @@ def _expanded(job: ExpansionJob) -> sa.Update:
         .where(~others.exists())
         .values(state="accepted")
     )
+
+
+def _park(connection: sa.Connection, job: ExpansionJob, why: str, now_ms: int, mint: IdMint) -> Closed:
+    given_up = sa.update(expansion).where(_is(job), expansion.c.done == ZERO).values(done=1, why=why)
+    if connection.execute(given_up.values(defects=expansion.c.defects + 1)).rowcount != 1:
+        return Closed()
+    draft = EventDraft(
+        space=job.space,
+        dialect=job.stored.dialect,
+        message=job.message,
+        kind=EventKind.FAILED.value,
+        at=now_ms,
+        data={"code": 0, "message": why},
+        watched=job.watched,
+    )
+    write_events(connection, [draft], mint)
+    return Closed(finished=_ended(connection, job, now_ms, mint), watched=job.watched)
+
+
+def _ended(connection: sa.Connection, job: ExpansionJob, now_ms: int, mint: IdMint) -> tuple[Key, ...]:
+    """No page follows: the message is finished, or its deliveries are what is left."""
+    finished = finish(connection, [(job.space, job.message)], now_ms, mint)
+    if not finished:
+        connection.execute(_expanded(job))
+    return finished
 
 
 class _Pages:
@@ -198,7 +235,5 @@ class _Run:
             connection.execute(self._pages.advance, {LAST.key: onward, "p_count": 0})
             return Page(count=0, cursor=onward, is_last=False)
         connection.execute(sa.update(expansion).where(_is(job)).values(done=1))
-        finished = finish(connection, [(job.space, job.message)], now_ms, self._mint)
-        if not finished:
-            connection.execute(_expanded(job))
+        finished = _ended(connection, job, now_ms, self._mint)
         return Page(count=0, cursor=self._cursor, is_last=True, watched=bool(finished) and job.watched)

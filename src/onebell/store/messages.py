@@ -164,10 +164,24 @@ def _finished_event(connection: sa.Connection, row: Any, now_ms: int) -> EventDr
 
 
 def _last_words(connection: sa.Connection, space: int, message_id: int) -> str:
-    why = connection.scalar(
+    said = sa.select(last_words()).where(message.c.space_id == space, message.c.id == message_id)
+    return connection.scalar(said) or ""
+
+
+def last_words() -> sa.ColumnElement[str | None]:
+    """Why a message of the enclosing statement did not reach somebody: its audience's defect, or its deliveries' last
+    words; null where nothing was said."""
+    parked = (
+        sa.select(expansion.c.why)
+        .where(
+            expansion.c.space_id == message.c.space_id, expansion.c.message_id == message.c.id, expansion.c.why != ""
+        )
+        .limit(1)
+    )
+    said = (
         sa.select(delivery.c.why)
-        .where(delivery.c.space_id == space, delivery.c.message_id == message_id, delivery.c.why != "")
+        .where(delivery.c.space_id == message.c.space_id, delivery.c.message_id == message.c.id, delivery.c.why != "")
         .order_by(delivery.c.closed_at.desc(), delivery.c.id.desc())
         .limit(1)
     )
-    return why or ""
+    return sa.func.coalesce(parked.scalar_subquery(), said.scalar_subquery())

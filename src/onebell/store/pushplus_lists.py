@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from onebell.core.model import Part
 from onebell.core.sent import SentFilter, SentMessage
+from onebell.store.messages import last_words
 from onebell.store.packed import unpack_object
 from onebell.store.schema import delivery, entry, mailbox, message, public_id, record
 
@@ -94,7 +95,7 @@ def _is_read() -> sa.ColumnElement[bool]:
 
 
 def _messages() -> sa.Select[Any]:
-    return sa.select(message, _reached().label("is_reached"), _last_words().label("why"))
+    return sa.select(message, _reached().label("is_reached"), last_words().label("why"))
 
 
 def _read(row: Any) -> SentMessage:
@@ -127,11 +128,6 @@ def _reached() -> sa.ColumnElement[bool]:
         .exists()
     )
     return sa.or_(has_entry, _deliveries(sa.select(1), delivery.c.state.in_(_SENT)).exists())
-
-
-def _last_words() -> sa.ScalarSelect[str]:
-    said = _deliveries(sa.select(delivery.c.why), delivery.c.why != "")
-    return said.order_by(delivery.c.closed_at.desc(), delivery.c.id.desc()).limit(1).scalar_subquery()
 
 
 def _deliveries(statement: sa.Select[Any], condition: sa.ColumnElement[bool]) -> sa.Select[Any]:

@@ -122,6 +122,8 @@ expansion = table(  # an audience too large for one batch, expanded in pages
     small("done"),
     big("lease_until"),
     big("node"),
+    small("defects"),  # how often our code failed on it
+    text("why"),  # why it was given up before its end
     sa.Index(
         "expansion_due",
         "lease_until",

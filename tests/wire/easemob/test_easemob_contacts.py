@@ -129,7 +129,32 @@ async def test_frames_do_the_same(desk: Desk) -> None:
         for names, reason in (((), "message body is illegal"), (("f1",), "message body is illegal"),
                               (("nobody",), "user does not exist"), (("a b",), "user does not exist")):  # fmt: skip
             assert await change(first, RosterBody.ADD, *names) == (1, reason)
-        assert await change(first, RosterBody.GET_ROSTER, "f2") == (1, "not supported")
+        assert await change(first, RosterBody.REMOTE_ACCEPT, "f2") == (1, "not supported")
+
+
+async def listed(client: Client, operation: RosterBody.Operation) -> list[str]:
+    """The names that a question for a list is answered with."""
+    body: Any = RosterBody(operation=operation)
+    answer = await client.send("", body, ns=Meta.ROSTER)
+    assert answer.status.error_code == 0
+    (one,) = answer.metas
+    found = RosterBody.FromString(one.payload)
+    assert (one.ns, found.operation, found.HasField("status")) == (Meta.ROSTER, operation, True)
+    assert (found.sender.name, {jid.app_key for jid in found.to} <= {client.app.appkey}) == (client.user, True)
+    return sorted(jid.name for jid in found.to)
+
+
+async def test_frames_list_contacts_and_blocks(desk: Desk) -> None:
+    """A client's own lists, whole, also empty ones; changing nothing and ringing nobody."""
+    await desk.register("g1", "g2", "g3")
+    async with signed_in(desk, "g1") as client:
+        for operation in (RosterBody.GET_ROSTER, RosterBody.GET_BLACKLIST):
+            assert await listed(client, operation) == []
+        for other in ("g2", "g3"):
+            await desk.ok("POST", f"/users/g1/contacts/users/{other}")
+        await desk.ok("POST", "/users/g1/blocks/users", {"usernames": ["g3"]})
+        assert await listed(client, RosterBody.GET_ROSTER) == ["g2", "g3"]
+        assert await listed(client, RosterBody.GET_BLACKLIST) == ["g3"]
 
 
 async def test_lists_and_blocks_as_the_sdk_asks(desk: Desk) -> None:

@@ -1,8 +1,11 @@
-"""Contacts and blocks as clients change them with frames of their own: ``RosterBody`` (sheet easemob-msync §3).
+"""Contacts and blocks, listed and changed with frames of their own: ``RosterBody`` (sheet easemob-msync §3).
 
 SDK 4.x calls the REST API instead; both end in :class:`Roster`.
 """
 
+from collections.abc import Iterable
+
+from onebell.core.accounts import RelationKind
 from onebell.core.context import Context
 from onebell.core.directory import Account
 from onebell.dialects.easemob.app import ACCOUNT_NAME
@@ -14,9 +17,12 @@ from onebell.dialects.easemob.msync.refusals import NotTaken
 from onebell.dialects.easemob.roster import MOST_BLOCKED, Roster
 from onebell.errors import Refused
 
+LISTS = {RosterBody.GET_ROSTER: RelationKind.CONTACT, RosterBody.GET_BLACKLIST: RelationKind.BLOCK}
+"""What a client asks for without naming anybody."""
 
-async def take_roster(context: Context, seated: Seated, meta: Meta) -> None:
-    """Change what one user is to others.
+
+async def take_roster(context: Context, seated: Seated, meta: Meta) -> tuple[Meta, ...]:
+    """Change what one user is to others, or list it; what goes back beside the acknowledgement.
 
     Raises:
         NotTaken: in the words of §7.
@@ -26,6 +32,27 @@ async def take_roster(context: Context, seated: Seated, meta: Meta) -> None:
         body = codec.read(RosterBody, meta.payload)
     except Undecodable:
         raise NotTaken(*refusals.UNREADABLE) from None
+    if (kind := LISTS.get(body.operation)) is not None:
+        names = await context.store.relations.names(seated.space, seated.app.key, seated.user, kind)
+        return (_list(context, seated, body.operation, names),)
+    await _take_change(context, seated, body)
+    return ()
+
+
+def _list(context: Context, seated: Seated, operation: RosterBody.Operation, names: Iterable[str]) -> Meta:
+    """The question's own shape, filled in. A list has no version: it is sent whole each time."""
+    me = codec.user(seated.app, seated.user)
+    body = RosterBody(
+        operation=operation,
+        status=RosterBody.RosterStatus(error_code=RosterBody.RosterStatus.OK),
+        sender=me,
+        to=[codec.user(seated.app, name) for name in names],
+    )
+    number, now = context.mint.mint(), context.clock.now_ms()
+    return Meta(id=number, sender=me, to=me, timestamp=now, ns=Meta.ROSTER, payload=body.SerializeToString())
+
+
+async def _take_change(context: Context, seated: Seated, body: RosterBody) -> None:
     me, *others = await _accounts(context, seated, [seated.user, *(jid.name.lower() for jid in body.to)])
     if not others:
         raise NotTaken(*refusals.UNREADABLE)

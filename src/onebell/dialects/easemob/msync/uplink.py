@@ -70,8 +70,8 @@ class Uplink:
                 return await self._message(meta)
             case Meta.ROSTER:
                 await self._count()
-                await take_roster(self._context, self._seated, meta)
-                return self._nothing()
+                metas = await take_roster(self._context, self._seated, meta)
+                return Answered(self._context.mint.mint(), metas)
         raise NotTaken(*refusals.UNSUPPORTED)
 
     async def _message(self, meta: Meta) -> Answered:

@@ -4,10 +4,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import sqlalchemy as sa
 from playwright.async_api import Locator, Route, expect
 from tests.browser.desk import PHONE, SOON_MS, Desk, Inbox
 from tests.browser.watch import Watch
 from tests.running import ALICE, BOB
+
+from onebell.store.schema import message
 
 
 class TalkPage:
@@ -37,10 +40,24 @@ class TalkPage:
         """Wait for a mark of an own message."""
         await expect(self.line(text).locator(".mark")).to_have_attribute("data-mark", mark, timeout=SOON_MS)
 
-    async def choose(self, text: str, what: str) -> None:
-        """Something from the menu of a message."""
+    async def open_menu(self, text: str) -> None:
+        """The menu of a message."""
         await self.line(text).hover()
         await self.line(text).get_by_role("button", name="More").click()
+
+    async def offers(self, text: str) -> list[str]:
+        """What the menu of a message holds."""
+        await self.open_menu(text)
+        options = self.page.locator(".n-dropdown-option")
+        await expect(options.last).to_have_text("Delete")
+        found = [one.strip() for one in await options.all_inner_texts()]
+        await self.page.keyboard.press("Escape")
+        await expect(options).to_have_count(0)
+        return found
+
+    async def choose(self, text: str, what: str) -> None:
+        """Something from the menu of a message."""
+        await self.open_menu(text)
         await self.page.locator(".n-dropdown-option").filter(has_text=what).click()
 
 
@@ -282,3 +299,21 @@ async def test_nothing_is_written_where_nobody_takes_it(desk: Desk) -> None:
     await expect(talk.talk.get_by_role("button", name="Try again")).to_have_count(0)
     await talk.talk.get_by_role("button", name="Edit").click()
     await expect(talk.field).to_have_value("x" * 6000)
+
+
+async def test_what_is_too_old_is_not_offered_to_be_recalled(desk: Desk) -> None:
+    """The menu of an own message knows how long it can be taken back, by the server's clock and not the browser's."""
+    headers = await desk.bearer(ALICE)
+    feed = (await desk.post("/api/v1/inbox/conversations", {"uid": "bob"}, headers=headers))["feed"]
+    await desk.post(f"/api/v1/inbox/feeds/{feed['id']}/messages", {"text": "long ago"}, headers=headers)
+    earlier = message.c.created_at - (feed["recall_s"] + 1) * 1000
+    change = sa.update(message).where(message.c.feed_id == int(feed["id"])).values(created_at=earlier)
+    await desk.server.application.context.store.db.write(lambda connection: connection.execute(change))
+
+    inbox = await desk.inbox(ALICE)
+    await inbox.page.clock.set_system_time(time.time() - 86_400)
+    alice = await talk_with(inbox, "bob")
+    await alice.write("just now")
+    await alice.marked("just now", "sent")
+    assert await alice.offers("just now") == ["Copy text", "Recall", "Delete"]
+    assert await alice.offers("long ago") == ["Copy text", "Delete"]

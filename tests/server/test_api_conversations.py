@@ -72,6 +72,7 @@ async def test_two_people_talk(desk: Desk) -> None:
         feed = (await desk.feeds(token))[desk.feed]
         assert feed["peer"] == {"uid": uid, "name": uid.title(), "online": False}
         assert (feed["can_write"], feed["kind"], feed["dialect"], feed["unread"]) == (True, "direct", "native", 1)
+        assert feed["recall_s"] == 120
 
 
 async def test_beginning_again_finds_the_same_conversation(desk: Desk) -> None:

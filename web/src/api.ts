@@ -1,4 +1,5 @@
 // The native API (docs/reference/api.md), as far as the page uses it.
+import { hearClock } from "./time";
 
 export type Severity = "min" | "low" | "normal" | "high" | "critical";
 
@@ -17,6 +18,8 @@ export interface Feed extends FeedRef {
   unread: number;
   last_seq: number;
   can_write: boolean;
+  /** How long one's own messages can be taken back; 0 = never. */
+  recall_s: number;
   /** The other person of a direct feed. */
   peer: Peer | null;
 }
@@ -146,6 +149,7 @@ async function request<T>(method: string, path: string, body?: unknown, once?: s
   } catch (cause) {
     throw new ApiError(0, "unreachable", String(cause));
   }
+  hearClock(response.headers.get("date"));
   if (!response.ok) {
     const error = parseError(text);
     throw new ApiError(response.status, error.code, error.message);

@@ -8,6 +8,19 @@ const WEEK_DAYS = 7;
 export const now = ref(new Date());
 window.setInterval(() => (now.value = new Date()), 60_000);
 
+/** How far the server's clock is ahead of this one, as its last answer said. */
+let aheadMs = 0;
+
+export function hearClock(date: string | null): void {
+  const at = Date.parse(date ?? "");
+  if (!Number.isNaN(at)) aheadMs = at - Date.now();
+}
+
+/** How long ago an instant of the server's was, by the server's own clock. */
+export function ageMs(iso: string): number {
+  return Date.now() + aheadMs - Date.parse(iso);
+}
+
 function midnight(at: Date): number {
   return new Date(at.getFullYear(), at.getMonth(), at.getDate()).getTime();
 }

@@ -41,6 +41,7 @@ class FeedItem(msgspec.Struct, frozen=True, kw_only=True):
     last_seq: int
     last_at: str
     can_write: bool
+    recall_s: int  # how long the caller's own messages can be taken back; 0 = never
     peer: PeerRef | None  # of a direct feed whose other side is a person
 
 
@@ -165,10 +166,10 @@ class FeedsApi:
     # ------------------------------------------------------------ who is there
 
     async def _items(self, caller: Caller, counts: Sequence[FeedCount]) -> tuple[FeedItem, ...]:
-        writable = await self._writable(caller, counts)
+        terms = await self._terms(caller, counts)
         peers = await self._peers(caller, [count.peer for count in counts if count.peer])
         counts = await self._named(caller, counts)
-        return tuple(_item(count, peers.get(count.peer), count.feed in writable) for count in counts)
+        return tuple(_item(count, peers.get(count.peer), terms.get(count.feed, _NO_TERMS)) for count in counts)
 
     async def _named(self, caller: Caller, counts: Sequence[FeedCount]) -> Sequence[FeedCount]:
         """A conversation whose other side is deleted is called what the last message from there says."""
@@ -179,8 +180,8 @@ class FeedsApi:
         names = {which: last.sender_name for which, last in newest if not last.is_copy}
         return [msgspec.structs.replace(count, name=count.name or names.get(count.feed, "")) for count in counts]
 
-    async def _writable(self, caller: Caller, counts: Sequence[FeedCount]) -> set[int]:
-        found: set[int] = set()
+    async def _terms(self, caller: Caller, counts: Sequence[FeedCount]) -> dict[int, "_Terms"]:
+        found: dict[int, _Terms] = {}
         for dialect, replies in self._replies.items():
             lines = [
                 Line(
@@ -194,7 +195,9 @@ class FeedsApi:
                 for count in counts
                 if count.dialect == dialect and count.kind == FeedKind.DIRECT.value
             ]
-            found |= await replies.writable(lines)
+            writable = await replies.writable(lines)
+            for line in lines:
+                found[line.feed] = _Terms(line.feed in writable, await replies.recall_s(line))
         return found
 
     async def _peers(self, caller: Caller, ids: Sequence[int]) -> dict[int, PeerRef]:
@@ -213,7 +216,17 @@ class FeedsApi:
         return {session.mailbox for session in sessions if session.kind in SOCKETS}
 
 
-def _item(count: FeedCount, peer: PeerRef | None, can_write: bool) -> FeedItem:
+class _Terms(msgspec.Struct, frozen=True):
+    """What somebody may do in a conversation."""
+
+    can_write: bool = False
+    recall_s: int = 0
+
+
+_NO_TERMS = _Terms()
+
+
+def _item(count: FeedCount, peer: PeerRef | None, terms: _Terms) -> FeedItem:
     return FeedItem(
         id=str(count.feed),
         kind=count.kind,
@@ -224,6 +237,7 @@ def _item(count: FeedCount, peer: PeerRef | None, can_write: bool) -> FeedItem:
         unread=count.unread,
         last_seq=count.last_seq,
         last_at=iso(count.last_at),
-        can_write=can_write,
+        can_write=terms.can_write,
+        recall_s=terms.recall_s,
         peer=peer,
     )

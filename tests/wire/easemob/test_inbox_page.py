@@ -80,6 +80,7 @@ async def page(server: RunningServer) -> Page:
     made = Page(server, await server.sign_in(*ALICE))
     feed = await made.open("bob")
     assert (feed["dialect"], feed["can_write"], feed["peer"]["uid"]) == ("easemob", True, "bob")
+    assert feed["recall_s"] == 120, "the app's own window"
     return made
 
 

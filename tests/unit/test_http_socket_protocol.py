@@ -37,14 +37,14 @@ def test_a_frame_of_any_length_is_read_back(size: int) -> None:
     """Each of the three forms of a frame's length is what the protocol says (RFC 6455 §5.2)."""
     peer = _Peer()
 
-    assert SocketProtocol.write_text(peer, "x" * size)
-    assert _read(peer.written) == [(Opcode.TEXT, b"x" * size)]
+    assert SocketProtocol.write_texts(peer, ["x" * size, "y"])
+    assert _read(peer.written) == [(Opcode.TEXT, b"x" * size), (Opcode.TEXT, b"y")]
 
 
 def test_text_goes_out_as_utf8() -> None:
     """The length counts bytes, not characters."""
     peer = _Peer()
-    SocketProtocol.write_text(peer, "消息" * 50)
+    SocketProtocol.write_texts(peer, ["消息" * 50])
 
     assert _read(peer.written) == [(Opcode.TEXT, ("消息" * 50).encode())]
 
@@ -58,7 +58,7 @@ def test_what_must_wait_is_not_written(field: str, value: object) -> None:
     peer = _Peer()
     setattr(peer, field, value)
 
-    assert not SocketProtocol.write_text(peer, "x")
+    assert not SocketProtocol.write_texts(peer, ["x"])
     assert peer.written == b""
 
 
@@ -67,4 +67,4 @@ def test_another_servers_socket_has_no_short_way() -> None:
 
     async def send(_message: object) -> None: ...
 
-    assert not text_writer(send)("x")
+    assert not text_writer(send)(["x"])

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
-from tests.browser.desk import Desk
+from playwright.async_api import Browser, async_playwright, expect
+from tests.browser.desk import SOON_MS, Desk
 from tests.browser.quiet import quiet_settings
 from tests.engines import missing
 from tests.running import DemoStore, RunningServer, running
@@ -21,6 +21,8 @@ from onebell.console.pages import WEB
 from onebell.settings import Settings
 
 HERE = Path(__file__).parent
+
+expect.set_options(timeout=SOON_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

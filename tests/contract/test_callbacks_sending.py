@@ -39,6 +39,12 @@ class Receiver:
     def will(self, *steps: Step) -> None:
         self.steps.extend(steps)
 
+    async def called(self, times: int) -> None:
+        """Wait until so many requests have come."""
+        async with asyncio.timeout(20):
+            while len(self.got) < times:
+                await asyncio.sleep(0.002)
+
     async def post(
         self, request: CallbackRequest, headers: Mapping[str, str], allow: Sequence[str], timeout_s: float
     ) -> CallbackAnswer:
@@ -109,6 +115,12 @@ class Node:
     async def state(self, callback: int) -> str:
         return str((await self.rows.one(schema.callback, id=callback)).state)
 
+    async def until_done(self, callback: int) -> None:
+        """Wait until it was taken, at most 20 s."""
+        async with asyncio.timeout(20):
+            while await self.state(callback) != "done":
+                await asyncio.sleep(0.01)
+
     @property
     def bodies(self) -> list[bytes]:
         return [request.body for request, _, _, _ in self.receiver.got]
@@ -122,11 +134,11 @@ async def node(store: Store, database: Database) -> Node:
     return await node_of(store, Rows(database), STANDARD)
 
 
-async def node_of(store: Store, rows: Rows, schedule: CallbackSchedule) -> Node:
+async def node_of(store: Store, rows: Rows, schedule: CallbackSchedule, **settings: float) -> Node:
     if not await rows.db.read(lambda c: c.execute(schema.space.select()).first()):
         await rows.space()
     receiver, dialect, bell = Receiver(), Dialect(schedule), HeardBell()
-    callbacks = Callbacks(context_of(store, rows, bell), {"test": dialect}, receiver)
+    callbacks = Callbacks(context_of(store, rows, bell, **settings), {"test": dialect}, receiver)
     return Node(rows, receiver, dialect, callbacks, bell)
 
 
@@ -327,7 +339,7 @@ async def test_a_dead_node_costs_one_lease(node: Node, store: Store, timeout_s: 
     callback = await node.queue(timeout_s=timeout_s)
     node.receiver.will(asyncio.Event())
     await node.callbacks.send_turn()
-    await asyncio.sleep(0.05)
+    await node.receiver.called(1)
     await node.callbacks.stop()
     assert [got[3] for got in node.receiver.got] == [waited_s]
     other = await node_of(store, node.rows, STANDARD)
@@ -348,13 +360,12 @@ async def test_a_hanging_receiver_does_not_hold_up_others(node: Node) -> None:
         await node.queue(order_key=f"h{number}", url="https://hanging.example/x")
     node.receiver.will(*[gate] * 16)
     await node.callbacks.send_turn()
-    await asyncio.sleep(0.05)
+    await node.receiver.called(16)
     good = await node.queue(b"good", order_key="g")
 
     await node.callbacks.send_turn()
-    await asyncio.sleep(0.2)
+    await node.until_done(good)
 
-    assert await node.state(good) == "done"
     assert len(node.receiver.got) == 17
     gate.set()
     await node.callbacks.idle()
@@ -380,17 +391,16 @@ async def test_an_open_callback_can_be_given_up(node: Node, store: Store) -> Non
     assert await node.state(callback) == "cancelled"
 
 
-async def test_the_bell_wakes_both_halves(node: Node) -> None:
+async def test_the_bell_wakes_both_halves(store: Store, database: Database) -> None:
     """The running task packs and sends when rung, and ends when told."""
+    node = await node_of(store, Rows(database), STANDARD, poll_s=3600)
     running = asyncio.create_task(node.callbacks.run())
     await asyncio.sleep(0.05)
     callback = await node.queue()
 
     node.bell.ring(Due(space=SPACE, queue="events"))
     node.bell.ring(Due(space=SPACE, queue="callbacks"))
-    async with asyncio.timeout(5):
-        while await node.state(callback) != "done":
-            await asyncio.sleep(0.01)
+    await node.until_done(callback)
     await node.callbacks.stop(1)
     await running
 

@@ -466,7 +466,7 @@ async def test_a_graceful_stop_loses_and_repeats_nothing(node: Node) -> None:
     await node.dispatcher.turn()
     await node.carrier.called(1)
 
-    draining = asyncio.create_task(node.dispatcher.drain(5))
+    draining = asyncio.create_task(node.dispatcher.drain(60))
     await asyncio.sleep(0.05)
     gate.set()
     await draining

@@ -69,14 +69,20 @@ class Taker:
     def places(self) -> list[tuple[str, int]]:
         return [(item["kind"], item["rev"]) for item in self.items]
 
-    async def until(self, rev: int) -> "Taker":
+    async def until(self, rev: int, within_s: float = 20) -> "Taker":
         """Wait until the change ``rev`` has come."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(within_s):
             while not self.items or self.items[-1]["rev"] < rev:
                 self._news.clear()
                 await self._news.wait()
                 self.take()
         return self
+
+    async def current(self) -> None:
+        """Wait until the bell alone serves it."""
+        async with asyncio.timeout(20):
+            while not self.reader.current:
+                await asyncio.sleep(0)
 
     async def woken(self) -> None:
         """Wait until there is something to take."""
@@ -134,20 +140,20 @@ async def test_a_reader_gets_its_past_and_then_what_comes(hub: Hub, boxes: Mailb
     assert [item["rev"] for item in reader.items] == [1, 2, 3, 4, 5]
 
 
-async def test_a_current_reader_is_served_by_the_bell(hub: Hub, boxes: Mailboxes) -> None:
+async def test_a_current_reader_is_served_by_the_bell(store: Store, boxes: Mailboxes, clock: Steps) -> None:
     """A reader that stands right before an entry has it when the bell's ring returns: no query, no wait."""
-    await boxes.send([ALICE], "first")
-    reader = await Taker(hub, ALICE).until(1)
-    while not reader.reader.current:
-        await asyncio.sleep(0)
+    async with serving(store, boxes, clock, NEVER_S) as hub:
+        await boxes.send([ALICE], "first")
+        reader = await Taker(hub, ALICE).until(1)
+        await reader.current()
 
-    note = await boxes.send([ALICE], "second")
+        note = await boxes.send([ALICE], "second")
 
-    assert reader.places == [("entry", 1), ("entry", 2)]
-    assert reader.items[1]["message_id"] == note.message.public_id
-    # The same item, whichever way it came.
-    again = await Taker(hub, ALICE).until(2)
-    assert again.items == reader.items
+        assert reader.places == [("entry", 1), ("entry", 2)]
+        assert reader.items[1]["message_id"] == note.message.public_id
+        # The same item, whichever way it came.
+        again = await Taker(hub, ALICE).until(2)
+        assert again.items == reader.items
 
 
 async def test_two_readers_of_one_mailbox_resume_at_any_place(hub: Hub, boxes: Mailboxes, store: Store) -> None:
@@ -255,8 +261,7 @@ async def test_a_slow_reader_is_cut_and_resumes_without_loss(store: Store, boxes
         await boxes.send([ALICE])
         await quick.until(1)
         await slow.until(1)
-        while not slow.reader.current:
-            await asyncio.sleep(0)
+        await slow.current()
         slow.reads = False
         body = "好" * 5000  # 15,000 bytes
 
@@ -382,8 +387,7 @@ async def test_a_thousand_messages_while_readers_come_and_go(hub: Hub, boxes: Ma
             hub.leave(reader.reader)
             restless.extend(reader.items)
 
-    async with asyncio.timeout(60):
-        await asyncio.gather(write(), come_and_go(), steady.until(1010))
+    await asyncio.gather(write(), come_and_go(), steady.until(1010, within_s=120))
 
     for items in (steady.items, restless):
         revs = [item["rev"] for item in items]
@@ -393,22 +397,24 @@ async def test_a_thousand_messages_while_readers_come_and_go(hub: Hub, boxes: Ma
         assert sum(item["read_at"] is not None for item in newest.values()) == 10
 
 
-async def test_a_feed_of_thousands_is_served_in_slices(hub: Hub, boxes: Mailboxes) -> None:
+async def test_a_feed_of_thousands_is_served_in_slices(store: Store, boxes: Mailboxes, clock: Steps) -> None:
     """A message for many readers leaves room for others between slices; a second one waits its turn."""
     many = list(range(1000, 1000 + SLICE * 2 + 10))
     await boxes.make(*many)
-    readers = [Taker(hub, box) for box in many]
-    await boxes.send(many, "first")
-    for reader in readers:
-        await reader.until(1)
+    async with serving(store, boxes, clock, NEVER_S) as hub:
+        readers = [Taker(hub, box) for box in many]
+        await boxes.send(many, "first")
+        for reader in readers:
+            await reader.until(1)
+            await reader.current()
 
-    await boxes.send(many, "second")
-    assert sum(len(reader.items) for reader in readers) == len(many) + SLICE
-    readers[-1].reader.wake = lambda: None
-    hub.leave(readers[-1].reader)
-    await boxes.send(many, "third")
-    for reader in readers[:-1]:
-        await reader.until(3)
+        await boxes.send(many, "second")
+        assert sum(len(reader.items) for reader in readers) == len(many) + SLICE
+        readers[-1].reader.wake = lambda: None
+        hub.leave(readers[-1].reader)
+        await boxes.send(many, "third")
+        for reader in readers[:-1]:
+            await reader.until(3)
 
     assert all([item["rev"] for item in reader.items] == [1, 2, 3] for reader in readers[:-1])
     assert len(readers[-1].items) == 1
@@ -423,6 +429,7 @@ async def test_what_comes_meanwhile_goes_in_one_piece(store: Store, boxes: Mailb
         await boxes.send(many, "first")
         for reader in readers:
             await reader.until(1)
+            await reader.current()
         boxes.bell.lost = True
         notes = [await boxes.send(many, title) for title in ("second", "third")]
         boxes.bell.lost = False

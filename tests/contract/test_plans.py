@@ -161,13 +161,13 @@ async def test_a_recalled_message_has_no_timers(store: Store, rows: Rows) -> Non
 async def test_the_bell_wakes_it(store: Store, rows: Rows) -> None:
     """A ring runs what is due at once; the task ends when told."""
     bell, steps = HeardBell(), Steps()
-    plans = Plans(context_of(store, rows, bell), {"step": steps})
+    plans = Plans(context_of(store, rows, bell, poll_s=3600), {"step": steps})
     running = asyncio.create_task(plans.run())
     await asyncio.sleep(0.05)
     await add(rows, [draft(rows)])
 
     bell.ring(Due(space=SPACE, queue="plans"))
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(20):
         while not steps.done:
             await asyncio.sleep(0.01)
     plans.stop()

@@ -19,7 +19,7 @@ SPACE = '[space]\nname = "main"\npublic_url = "{}"\n'
 
 async def is_refused(application: Application, url: str) -> bool:
     try:
-        await application.outbound.request("GET", url, headers={}, body=None, policy=EVERYWHERE, timeout_s=0.2)
+        await application.outbound.request("GET", url, headers={}, body=None, policy=EVERYWHERE, timeout_s=20)
     except AddressForbidden:
         return True
     except Unreachable:

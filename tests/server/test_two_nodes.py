@@ -13,12 +13,11 @@ from tests.running import DemoStore, RunningServer
 from tests.two_nodes import Pair, running_pair
 
 pytestmark = pytest.mark.postgres
-AT_ONCE_S = 2.0
+AT_ONCE_S = 10.0
+"""A busy machine may stall; the poll that would find it beside NATS comes after 60 s, a kick's renewal after 20."""
 STORM = 300
 SHARE = 60
 """Of the 100 messages a minute that WeCom lets through to one receiver."""
-COUNTS_KNOWN_S = 1.0
-"""A node adds its counts to the store every 200 ms."""
 
 
 BOTH = pytest.mark.parametrize("pair", [pytest.param("nats", marks=pytest.mark.nats), "no-nats"], indirect=True)
@@ -119,7 +118,7 @@ async def test_limits_are_decided_on_the_sum(pair: Pair) -> None:
     async with aiohttp.ClientSession() as session:
         for number in range(SHARE):
             assert (await WeCom()(session, pair.a.url, f"a-{number}")).is_success
-        await asyncio.sleep(COUNTS_KNOWN_S)
+        await pair.a.application.context.limits.flush()  # as it does every 200 ms
         replies = [await WeCom()(session, pair.b.url, f"b-{number}") for number in range(SHARE)]
     assert replies[0].is_success
     assert not replies[-1].is_success
@@ -143,7 +142,7 @@ async def test_a_new_credential_is_known_on_the_other_node(pair: Pair) -> None:
 
 
 async def eventually(
-    session: aiohttp.ClientSession, url: str, headers: dict[str, str], wanted: int = 201, within_s: float = 3
+    session: aiohttp.ClientSession, url: str, headers: dict[str, str], wanted: int = 201, within_s: float = 20
 ) -> int:
     """The status of a native send once it is what is wanted, else the last one."""
     end = asyncio.get_running_loop().time() + within_s

@@ -54,7 +54,7 @@ async def service() -> AsyncIterator[HttpService]:
 
 
 async def get(
-    outbound: Outbound, url: str, policy: Policy = LOOPBACK, timeout_s: float = 5, limit_bytes: int = 65_536
+    outbound: Outbound, url: str, policy: Policy = LOOPBACK, timeout_s: float = 20, limit_bytes: int = 65_536
 ) -> HttpAnswer:
     return await outbound.request(
         "GET", url, headers={}, body=None, policy=policy, timeout_s=timeout_s, limit_bytes=limit_bytes
@@ -64,7 +64,7 @@ async def get(
 async def refused(outbound: Outbound, url: str, policy: Policy | None = None) -> bool:
     """Whether a request ends without an answer because of the gate or the resolver, not for want of time."""
     try:
-        await get(outbound, url, policy or strict(), timeout_s=1)
+        await get(outbound, url, policy or strict())
     except AddressForbidden:
         return True
     except Unreachable as error:

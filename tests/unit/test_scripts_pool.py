@@ -23,8 +23,8 @@ HOSTILE = tomllib.loads((Path(__file__).parents[1] / "corpus" / "scripts.toml").
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool() -> AsyncIterator[ScriptPool]:
-    """Workers for all tests of this file: none may spoil it for the next."""
-    shared = ScriptPool()
+    """Workers for all tests of this file: none may spoil it for the next. On a busy machine they start slowly."""
+    shared = ScriptPool(Limits(answer_s=60))
     yield shared
     await shared.close()
 
@@ -120,6 +120,7 @@ async def test_a_huge_error_is_cut(pool):
 
 async def test_one_owner_cannot_hold_all_workers(pool):
     """While an owner's loops run one after the other, another's script is served at once."""
+    await asyncio.gather(*(pool.run("", "a", owner=owner) for owner in (1, 2)))  # both workers are there
     loops = [asyncio.create_task(ended(pool, "while (1) {}", owner=1)) for _ in range(3)]
 
     assert await pool.run("content += 1", "a", owner=2) == "a1"

@@ -99,6 +99,7 @@ class HttpServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         loop = asyncio.get_running_loop()
+        log.info("stopping", within_s=self._drain_s)
         ends = loop.time() + self._drain_s
         await self._stopping()
         # What is left of the time, and not as much again: one who never finishes his request must not lengthen it.

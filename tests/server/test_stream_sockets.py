@@ -66,6 +66,23 @@ class Events:
         return items
 
 
+async def test_an_open_socket_hears_what_is_written_then(
+    native: Native, rita: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the end is that a reader begins at is settled before the socket opens, however long that takes."""
+    inbox = native.context.store.inbox
+    latest = inbox.latest
+
+    async def slowly(space: int, mailboxes: list[int]) -> dict[int, int]:
+        await asyncio.sleep(0.2)
+        return await latest(space, mailboxes)
+
+    monkeypatch.setattr(inbox, "latest", slowly)
+    async with native.session.ws_connect(f"{native.url}{URL}/ws", headers=bearer(rita)) as ws:
+        await native.send("rita", "at once")
+        assert [item["title"] for item in await take(ws, 1)] == ["at once"]
+
+
 async def test_a_socket_resumes_where_it_stopped(native: Native, rita: str) -> None:
     """Two connections, one after the other, see every message once and in order."""
     for number in range(3):

@@ -127,22 +127,28 @@ class Streams:
         """Serve one WebSocket until either side ends it."""
         await receive()  # websocket.connect
         request = Request({**scope, "method": "GET"}, scope.get("raw_path", b""), b"")
-        await send({"type": "websocket.accept"})
+        # Before the socket opens: whoever writes as soon as it is open must hear of it.
         try:
-            caller = await self._callers.of(request, takes_ticket=True)
-            if not caller.may(Right.INBOX):
-                raise forbidden("this credential has no inbox")
-            after = await self._start(caller, None, request)
-            mailbox_of(caller)
+            caller, after = await self._admitted(request)
         except OnebellError as error:
+            await send({"type": "websocket.accept"})  # a refused upgrade could not say why
             await _refuse(send, explained(error))
             return
+        await send({"type": "websocket.accept"})
         sender = _Sender(send)
         reader = self.join(caller, after, sender.wake)
         sender.begin(reader)
         with self.present(caller, reader):
             await self._listen(caller, receive)
         await sender.finish()
+
+    async def _admitted(self, request: Request) -> tuple[Caller, int]:
+        """Who reads, and from where."""
+        caller = await self._callers.of(request, takes_ticket=True)
+        if not caller.may(Right.INBOX):
+            raise forbidden("this credential has no inbox")
+        mailbox_of(caller)
+        return caller, await self._start(caller, None, request)
 
     async def _listen(self, caller: Caller, receive: Receive) -> None:
         """Read what the client says until it has gone."""

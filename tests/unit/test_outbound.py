@@ -200,7 +200,14 @@ async def test_method_headers_and_body_go_out_as_given(outbound: Outbound, servi
 
 @pytest.mark.parametrize(
     ("method", "headers"),
-    [("GET", {"X": "a\r\nY: b"}), ("GET", {"X\r\nY": "b"}), ("GET / HTTP/1.1\r\n", {}), ("", {}), ("GET", {"X": "\0"})],
+    [
+        ("GET", {"X": "a\r\nY: b"}),
+        ("GET", {"X\r\nY": "b"}),
+        ("GET / HTTP/1.1\r\n", {}),
+        ("", {}),
+        ("GET", {"X": "\0"}),
+        ("GET", {"X": "\x7f"}),
+    ],
 )
 async def test_no_header_can_be_smuggled_in(
     outbound: Outbound, service: HttpService, method: str, headers: dict[str, str]

@@ -48,7 +48,8 @@ TRIED_ADDRESSES = 3
 KEEP_ALIVE_S = 15.0
 
 _METHOD = re.compile(r"[A-Z]{1,20}")
-HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NO_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # Ours to say: the connection's framing and the name that the gate has looked at.
 _OWN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection", "expect", "upgrade"})
 _PACKED = {"gzip": 31, "x-gzip": 31, "deflate": 15}
@@ -282,12 +283,17 @@ def _checked_call(
     return _Call(method, destination, wire_headers, body)
 
 
+def is_header(name: str, value: str) -> bool:
+    """Whether a request can carry it: the name is a token, the value of one line and without controls (RFC 9110 §5)."""
+    return bool(_HEADER_NAME.fullmatch(name)) and not _NO_VALUE.search(value)
+
+
 def _checked_headers(method: str, headers: Mapping[str, str]) -> CIMultiDict[str]:
     if not _METHOD.fullmatch(method):
         raise InvalidInput("method is not a token", "method")
     checked: CIMultiDict[str] = CIMultiDict()
     for name, value in headers.items():
-        if not HEADER_NAME.fullmatch(name) or any(ord(char) < 32 and char != "\t" for char in value):
+        if not is_header(name, value):
             raise InvalidInput("header with a forbidden character", "headers")
         if name.lower() not in _OWN_HEADERS:
             checked[name] = value

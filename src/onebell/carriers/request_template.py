@@ -13,7 +13,7 @@ import msgspec
 
 from onebell.carriers.base import Batch
 from onebell.carriers.one_call import Call
-from onebell.carriers.outbound import HEADER_NAME
+from onebell.carriers.outbound import is_header
 from onebell.errors import InvalidInput
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
@@ -112,7 +112,7 @@ def _is_json(template: str) -> bool:
 
 def _headers(text: str) -> dict[str, str]:
     headers = _object(text) if text.lstrip().startswith("{") else dict(_lines(text))
-    if not all(HEADER_NAME.fullmatch(name) and not _CONTROL.search(value) for name, value in headers.items()):
+    if not all(is_header(name, value) for name, value in headers.items()):
         raise InvalidInput("headers holds a name or value that cannot be sent", "headers")
     return headers
 

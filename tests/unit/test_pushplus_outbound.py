@@ -15,7 +15,6 @@ def card(content: str = "消息内容", *, title: str = "标题", is_text: bool 
     return Card(
         title=title,
         content=content,
-        whole=content,
         summary="消息内容",
         link=LINK,
         short_code="c0de",

@@ -33,21 +33,31 @@ async def beside_row(files: Files, submission: Submission) -> Submission:
     Raises:
         StoreUnavailable: one cannot be written.
     """
-    keep = _Keeper(files, submission)
+    keep = _Keeper(files, submission.space, submission.credential or submission.sender.party)
     return msgspec.structs.replace(submission, parts=tuple([await keep.part(part) for part in submission.parts]))
+
+
+async def memory_of(files: Files, space: int, owner: int, text: str) -> str | dict[str, Any]:
+    """A text as a dialect's memory (``Submission.extra``) may hold it: itself, or where it is.
+
+    Raises:
+        StoreUnavailable: the file cannot be written.
+    """
+    kept: str | dict[str, Any] = await _Keeper(files, space, owner).payload(text)
+    return kept
 
 
 class _Keeper:
     """Puts what is long into files of one submission."""
 
-    def __init__(self, files: Files, submission: Submission) -> None:
+    def __init__(self, files: Files, space: int, owner: int) -> None:
         self._files = files
-        self._space = submission.space
-        self._owner = submission.credential or submission.sender.party
+        self._space = space
+        self._owner = owner
 
     async def part(self, part: Part) -> Part:
         content = await self._content(part.content)
-        return msgspec.structs.replace(part, content=content, native=await self._payload(part.native))
+        return msgspec.structs.replace(part, content=content, native=await self.payload(part.native))
 
     async def _content(self, content: Content) -> Content:
         body = content.body.encode("utf-8", "replace")
@@ -56,11 +66,11 @@ class _Keeper:
         file = await self._put(*_FILES.get(content.format, _TEXT), body)
         return msgspec.structs.replace(content, body=body[:ROW_BYTES].decode("utf-8", "ignore"), body_file=file)
 
-    async def _payload(self, value: Any) -> Any:
+    async def payload(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: await self._payload(inner) for key, inner in value.items()}
+            return {key: await self.payload(inner) for key, inner in value.items()}
         if isinstance(value, list | tuple):
-            return [await self._payload(inner) for inner in value]
+            return [await self.payload(inner) for inner in value]
         if not isinstance(value, str) or len(text := value.encode("utf-8", "replace")) <= ROW_BYTES:
             return value
         return {"$file": await self._put(*_TEXT, text), "as": "text"}

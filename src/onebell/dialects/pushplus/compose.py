@@ -1,9 +1,11 @@
 """The submission of one message: content, native payloads, what is remembered of it (sheet pushplus §4, §5)."""
 
+import asyncio
 from typing import Any
 
 import msgspec
 
+from onebell.core.bodies import ROW_BYTES, memory_of
 from onebell.core.context import Context
 from onebell.core.directory import CarrierAccount
 from onebell.core.model import (
@@ -17,12 +19,13 @@ from onebell.core.model import (
     Submission,
 )
 from onebell.dialects.pushplus import native, templates
-from onebell.dialects.pushplus.keeping import Kept, in_row, keep
 from onebell.dialects.pushplus.parse import DEFAULT_CHANNEL, Asked, Channel
 from onebell.dialects.pushplus.senders import NAME, SenderInfo
 from onebell.ids import public_hex32
 
 _LOGO = "/assets/logo.png"
+_LOOP_CHARS = 4_096
+"""A longer content is looked at on a thread: reading it as JSON would hold up everybody else."""
 _UNTITLED = "pushplus消息"
 """Stands on a card for a message without words, a picture alone: most services refuse an empty title or text."""
 
@@ -47,26 +50,32 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def compose(context: Context, plan: Plan) -> Submission:
-    """Render by template, keep long contents beside the row, and put it all into the core's words."""
+    """Render by template and put it all into the core's words."""
     sender, asked = plan.sender, plan.asked
     code = public_hex32(plan.now_ms)
-    shown = templates.show(asked.template, asked.content, plan.now_ms)
-    kept = in_row(shown, asked) or await keep(context, sender, shown, asked)
+    shown = await _shown(plan)
     return Submission(
         space=sender.space.id,
         dialect=NAME,
         public_id=code,
         sender=Sender(party=sender.person.id, kind=PartyKind.PERSON, name=sender.name),
         audience=plan.audience,
-        parts=(_part(plan, shown, kept, code),),
+        parts=(_part(plan, shown, code),),
         credential=sender.credential.id,
         callback=CallbackTarget(url=asked.callback_url) if asked.callback_url else None,
         guards=plan.guards,
         watched=_is_watched(plan),
         # What a receiver has bound beside his inbox is his own affair: a mail server that is down says nothing here.
         inbox_suffices=True,
-        extra=_memory(plan, kept),
+        extra=await _memory(context, plan, shown),
     )
+
+
+async def _shown(plan: Plan) -> templates.Shown:
+    given = plan.asked.template, plan.asked.content, plan.now_ms
+    if len(plan.asked.content) > _LOOP_CHARS:
+        return await asyncio.to_thread(templates.show, *given)
+    return templates.show(*given)
 
 
 def _is_watched(plan: Plan) -> bool:
@@ -75,11 +84,10 @@ def _is_watched(plan: Plan) -> bool:
     return bool(plan.guards) or bool(plan.asked.callback_url if plan.asked.has_callback else plan.sender.callback_url)
 
 
-def _content(plan: Plan, shown: templates.Shown, kept: Kept) -> Content:
+def _content(plan: Plan, shown: templates.Shown) -> Content:
     return Content(
         title=plan.asked.title or shown.title or templates.plain_text(shown, templates.TITLE_CHARS),
-        body=kept.body,
-        body_file=kept.body_file,
+        body=shown.body,
         format=shown.format,
         summary=shown.card,
         url=shown.url,
@@ -94,34 +102,34 @@ def _is_for_extension(plan: Plan) -> bool:
     return channel == "extension" or (channel == DEFAULT_CHANNEL and bool(plan.sender.account.get("extension")))
 
 
-def _part(plan: Plan, shown: templates.Shown, kept: Kept, code: str) -> Part:
-    content, account = _content(plan, shown, kept), plan.way.account
+def _part(plan: Plan, shown: templates.Shown, code: str) -> Part:
+    content, account = _content(plan, shown), plan.way.account
     if account is None:
         return Part(content=content, carriers=("inbox",) if plan.way.channel.inbox_only else ())
     return Part(
         content=content,
         carriers=(account.code,),
-        native=native.payload(account.kind, lambda: _card(plan, shown, kept, content.title or _UNTITLED, code)),
+        native=native.payload(account.kind, lambda: _card(plan, shown, content.title or _UNTITLED, code)),
     )
 
 
-def _card(plan: Plan, shown: templates.Shown, kept: Kept, title: str, code: str) -> native.Card:
+def _card(plan: Plan, shown: templates.Shown, title: str, code: str) -> native.Card:
     base = plan.sender.space.public_url
+    is_short = len(plan.asked.content.encode("utf-8", "replace")) <= ROW_BYTES
     return native.Card(
         title=title,
         content=plan.asked.content,
-        whole=kept.text(plan.asked.content),
         summary=templates.summary(shown) or title,
         link=f"{base}/shortMessage/{code}",
         short_code=code,
         short_link=f"{base.partition('://')[2]}/t/{code}",
         logo=plan.asked.icon or base + _LOGO,
-        is_text=plan.asked.template == "txt" and not kept.body_file,
-        is_markdown=plan.asked.template == "markdown" and not kept.body_file,
+        is_text=is_short and plan.asked.template == "txt",
+        is_markdown=is_short and plan.asked.template == "markdown",
     )
 
 
-def _memory(plan: Plan, kept: Kept) -> dict[str, Any]:
+async def _memory(context: Context, plan: Plan, shown: templates.Shown) -> dict[str, Any]:
     """What lists, the page and callbacks need later."""
     asked, channel = plan.asked, plan.way.channel
     memory: dict[str, Any] = {
@@ -134,8 +142,9 @@ def _memory(plan: Plan, kept: Kept) -> dict[str, Any]:
         memory["topic"] = plan.topic
     elif asked.to and channel.takes_friends:
         memory["friend"] = True
-    if kept.raw is not None:
-        memory["content"] = kept.raw
+    if shown.body != asked.content:
+        sender = plan.sender
+        memory["content"] = await memory_of(context.files, sender.space.id, sender.credential.id, asked.content)
     if asked.pre:
         memory["pre"] = asked.pre
     if plan.guards:

@@ -22,15 +22,13 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str  # T
     content: str  # C, after the preprocess script
-    whole: str | dict[str, Any]
-    """C however long it is: what a row has no room for is named."""
     summary: str  # D
     link: str  # L
     short_code: str
     short_link: str  # of a text message: the page without scheme
     logo: str  # I
-    is_text: bool  # template=txt
-    is_markdown: bool  # template=markdown
+    is_text: bool  # template=txt, and not long
+    is_markdown: bool  # template=markdown, likewise
 
 
 Native = Callable[[Card], dict[str, Any]]
@@ -90,7 +88,7 @@ def _feishu_bot(card: Card) -> dict[str, Any]:
 def _flow(card: Card) -> dict[str, Any]:
     return {
         "title": card.title,
-        "content": card.whole,
+        "content": card.content,
         "icon": card.logo,
         "url": card.link,
         "shortCode": card.short_code,
@@ -98,7 +96,7 @@ def _flow(card: Card) -> dict[str, Any]:
 
 
 def _ifttt(card: Card) -> dict[str, Any]:
-    return {"value1": card.title, "value2": card.whole, "value3": card.link}
+    return {"value1": card.title, "value2": card.content, "value3": card.link}
 
 
 def _wxpusher(card: Card) -> dict[str, Any]:
@@ -106,7 +104,7 @@ def _wxpusher(card: Card) -> dict[str, Any]:
 
 
 def _http_template(card: Card) -> dict[str, Any]:
-    return {"title": card.title, "content": card.whole, "url": card.link}
+    return {"title": card.title, "content": card.content, "url": card.link}
 
 
 def _serverchan(card: Card) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """Where PushPlus takes its values from: body, URL, path, or the whole body (sheet pushplus §1.3)."""
 
+import threading
+
 import msgspec
 import pytest
 
+from onebell.core.bodies import LOOP_CHARS
 from onebell.dialects.pushplus.answer import Fault, Rejected
-from onebell.dialects.pushplus.fields import MAX_FIELDS, Fields, read
+from onebell.dialects.pushplus.fields import MAX_FIELDS, Fields, aside, read
 from onebell.http.exchange import Request
 
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -17,6 +20,17 @@ def request(body: bytes | str = b"", kind: bytes | None = JSON, query: str = "",
     raw = body.encode() if isinstance(body, str) else body
     scope = {"method": method, "query_string": query.encode(), "headers": headers, "client": ("192.0.2.1", 1)}
     return Request(scope, b"/send", raw)
+
+
+async def test_a_long_body_is_read_beside_the_loop():
+    """Reading leniently takes 100 ms and more: nobody else waits for it, and what is refused is refused as before."""
+    short, long = request("{}"), request("{" + " " * LOOP_CHARS)
+
+    assert await aside(short, threading.get_ident) == threading.get_ident()
+    assert await aside(long, threading.get_ident) != threading.get_ident()
+    with pytest.raises(Rejected) as refused:
+        await aside(long, lambda: read(long))
+    assert refused.value.fault is Fault.NOT_JSON
 
 
 def given(fields: Fields) -> dict[str, str]:

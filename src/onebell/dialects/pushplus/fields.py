@@ -1,12 +1,14 @@
 """Where values come from: body before URL before default, or the whole body as content (sheet pushplus §1.3)."""
 
+import asyncio
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from onebell.core.bodies import LOOP_CHARS
 from onebell.dialects.pushplus.answer import Fault, Rejected
 from onebell.dialects.pushplus.lenient import NotJson, loads
 from onebell.http.exchange import Request
@@ -46,6 +48,12 @@ _WHOLE_BODY_NAMES = ("title", "topic")
 ``timestamp`` of 2017)."""
 
 _Values = dict[str, str]
+_Read = TypeVar("_Read")
+
+
+async def aside(request: Request, read: Callable[[], _Read]) -> _Read:
+    """What ``read`` makes of a request; a long body is read on a thread, for leniently it takes 100 ms and more."""
+    return await asyncio.to_thread(read) if len(request.body) > LOOP_CHARS else read()
 
 
 def read(request: Request, path_token: bytes = b"") -> Fields:

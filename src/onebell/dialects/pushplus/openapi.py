@@ -46,7 +46,7 @@ class OpenApi:
 
     async def _admitted(self, request: Request) -> SenderInfo:
         """Whoever shows a user token and its secret. Raises: NotJson, Rejected (E19), OpenRefused."""
-        body, address = fields.document(request), request.client
+        body, address = await fields.aside(request, lambda: fields.document(request)), request.client
         # Guessing secrets is counted with guessing tokens.
         await self._senders.counters.check_address(address)
         sender = await self._senders.find(fields.text_of(body.get("token")).strip(), ("user",))
@@ -98,7 +98,7 @@ class OpenApi:
         handler = methods.get(request.method)
         if handler is None:
             return answer.wrong_method(tuple(methods))
-        return await handler(Call(self._context, sender, request))
+        return await handler(await fields.aside(request, lambda: Call(self._context, sender, request)))
 
     async def _issue(self, sender: SenderInfo) -> _AccessKey:
         now_ms = self._context.clock.now_ms()

@@ -65,7 +65,7 @@ class PushPlus:
     async def send(self, request: Request, in_path: tuple[str, ...]) -> Answer:
         """``/send``."""
         try:
-            asked = fields.read(request, "".join(in_path).encode())
+            asked = await _read(request, in_path)
             return answer.accepted(await self._sending.send(asked, request.client))
         except Rejected as why:
             return answer.rejected(why)
@@ -73,7 +73,7 @@ class PushPlus:
     async def send_batch(self, request: Request, in_path: tuple[str, ...]) -> Answer:
         """``/batchSend``."""
         try:
-            asked = fields.read(request, "".join(in_path).encode())
+            asked = await _read(request, in_path)
             return answer.batch(await self._sending.send_batch(asked, request.client))
         except Rejected as why:
             return answer.rejected(why)
@@ -104,3 +104,7 @@ class PushPlus:
 
     async def on_answer(self, callback: CallbackRequest, answer: CallbackAnswer) -> None:
         """What a receiver says means nothing here."""
+
+
+async def _read(request: Request, in_path: tuple[str, ...]) -> fields.Fields:
+    return await fields.aside(request, lambda: fields.read(request, "".join(in_path).encode()))

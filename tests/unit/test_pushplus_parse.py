@@ -146,6 +146,8 @@ def test_batch_pairs_match_by_position():
         ("wechat", ""),
         ("webhook", "bark"),
     ]
+    # Matched without case and told canonically; what is no channel is told as it was written.
+    assert parse.batch_channels(Fields(channel="WeChat,Nope")) == [("wechat", ""), ("Nope", "")]
     assert parse.batch_channels(Fields(channel=" , ")) == [("wechat", "")]
     assert Fault.TOO_MANY_CHANNELS is fault_of(parse.batch_channels, Fields(channel="a,b,c,d,e,f"))
 

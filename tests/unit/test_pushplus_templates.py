@@ -216,6 +216,21 @@ def test_a_build_without_a_number_has_no_line_of_it():
     assert not any("次构建" in text for text in lines(show("jenkins", '{"buildState":"FAILURE"}', NOW)))
 
 
+@pytest.mark.parametrize(
+    ("template", "content"),
+    [
+        ("cloudMonitor", '{"alertName":null,"timestamp":null,"curValue":null}'),
+        ("cloudMonitor", '{"product":"ECS","content":"words","name":null}'),
+        ("jenkins", '{"projectName":"p","buildState":null,"buildNumber":null,"buildLogUrl":null}'),
+    ],
+)
+def test_null_is_no_word(template, content):
+    """Where a template knows its fields null is as good as absent: nobody reads ``null`` as a title."""
+    found = show(template, content, NOW)
+
+    assert "null" not in found.title + found.body + found.url
+
+
 def test_route_reports():
     """Each kind of report in its sections; an unknown one is plain json."""
     up = "{msgTYPE:'ifUP',upTIME:'1',netSTATE:[{proto:'pppoe',wanIPv4:'10.0.0.2',wanDNS:['a','b']}]}"

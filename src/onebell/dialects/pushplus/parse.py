@@ -101,7 +101,7 @@ def channel_of(name: str) -> Channel:
     Raises:
         Rejected: E9.
     """
-    channel = CHANNELS.get(name.strip().lower())
+    channel = CHANNELS.get(_canonical(name))
     if channel is None:
         raise Rejected(Fault.CHANNEL_UNKNOWN)
     return channel
@@ -131,10 +131,15 @@ def batch_channels(fields: Fields) -> list[tuple[str, str]]:
     names = [name.strip() for name in fields.channel.split(",")]
     codes = [code.strip() for code in (fields.option or fields.webhook).split(",")]
     # A comma too many is no channel: the default one would get the message a second time.
-    pairs = [(name, codes[no] if no < len(codes) else "") for no, name in enumerate(names) if name]
+    pairs = [(_canonical(name), codes[no] if no < len(codes) else "") for no, name in enumerate(names) if name]
     if len(pairs) > MAX_CHANNELS:
         raise Rejected(Fault.TOO_MANY_CHANNELS)
     return pairs or [(DEFAULT_CHANNEL, codes[0])]
+
+
+def _canonical(name: str) -> str:
+    known = name.strip().lower()
+    return known if known in CHANNELS else name.strip()
 
 
 def _template(fields: Fields) -> str:

@@ -143,6 +143,12 @@ def _raw(value: object) -> str:
     return str(value)
 
 
+def _text(document: dict[str, Any], name: str) -> str:
+    """A pair's value; null is as good as absent, for no reader asked for the word."""
+    value = document.get(name)
+    return "" if value is None else _raw(value)
+
+
 def _scalar(value: object) -> str:
     return escape(_raw(value))
 
@@ -193,7 +199,7 @@ def _cloud_monitor(content: str, now_ms: int) -> Shown:
 
 def _metric_alarm(alarm: dict[str, Any]) -> Shown:
     def text(name: str) -> str:
-        return _raw(alarm.get(name, ""))
+        return _text(alarm, name)
 
     name = text("alertName")
     lines = [
@@ -220,7 +226,7 @@ def _event_alarm(alarm: dict[str, Any]) -> Shown:
     shown = _bullets(detail) if isinstance(detail, dict | list) else _scalar(detail)
     lines = [*_fields(alarm, _EVENT_LABELS), f"<h4>报警具体内容</h4>{shown}"]
     lines.append(f'<a href="{_CONSOLE}">{_EVENT_REMARK}</a>')
-    return _page(lines, heading="设备告警通知", title=_raw(alarm.get("name", "")))
+    return _page(lines, heading="设备告警通知", title=_text(alarm, "name"))
 
 
 # ---------------------------------------------------------------- jenkins, pay, route
@@ -246,12 +252,12 @@ def _jenkins(content: str, now_ms: int) -> Shown:
     build = parse(content)
     if not isinstance(build, dict) or not _JENKINS_NAMES & build.keys():
         return _json(content, now_ms)
-    log_url = _raw(build.get("buildLogUrl") or "")
-    number = _raw(build.get("buildNumber") or "").replace("#", "")
+    log_url = _text(build, "buildLogUrl")
+    number = _text(build, "buildNumber").replace("#", "")
     lines = [
         *_fields(build, (("项目名称", "projectName"),)),
         *([line("构建类型", f"{number}次构建")] if number else []),
-        f"构建状态： {_build_state(_raw(build.get('buildState', '')))}",
+        f"构建状态： {_build_state(_text(build, 'buildState'))}",
         line("时间", shanghai_text(now_ms)),
         *_fields(build, (("构建人", "buildUser"),)),
     ]

@@ -20,7 +20,6 @@ from onebell.dialects.easemob.presend import BLOCKED, BROKEN, DENIED, PreSend
 from onebell.dialects.easemob.push_text import TITLE
 from onebell.dialects.easemob.send import Origin, number_of, send_from
 from onebell.errors import Refused
-from onebell.ids import IdMint
 from onebell.store import schema
 from onebell.store.bell import LocalBell
 from onebell.store.writer import BatchWriter
@@ -69,10 +68,9 @@ def server() -> Server:
 async def guarded(easemob: Service, server: Server) -> Service:
     """Easemob with a pre-send rule that lets pass what it hears nothing about."""
     context = easemob.context
-    mint = IdMint(context.clock, 1)
-    writer = BatchWriter(context.store.db, context.clock, mint, LocalBell())
+    writer = BatchWriter(context.store.db, context.clock, context.mint, LocalBell())
     pre = PreSend(context.lookups, server, context.clock)
-    accept = Accept(writer, context.lookups, context.files, context.clock, mint, (pre,))  # type: ignore[arg-type]
+    accept = Accept(writer, context.lookups, context.files, context.clock, context.mint, (pre,))  # type: ignore[arg-type]
     object.__setattr__(context, "accept", accept)
     await easemob.apply(directory(rule=RULE.replace("POLICY", "allow")))
     return easemob

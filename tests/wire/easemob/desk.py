@@ -12,6 +12,7 @@ from tests.running import RunningServer
 from onebell.core.presence import Session
 from onebell.store import schema
 
+HOUR_MS = 3_600_000
 SECRETS = {"demo": ("cid", "csecret"), "open": ("cid-open", "csecret"), "closed": ("cid-closed", "csecret")}
 APPS = "".join(
     f"""
@@ -77,6 +78,10 @@ class ShiftedClock:
     def move(self, seconds: float) -> None:
         """Let time pass."""
         self._ahead_ms += round(seconds * 1000)
+
+    def begin_hour(self) -> None:
+        """Let more than an hour pass, to the beginning of one: whatever follows soon happens within it."""
+        self._ahead_ms += 2 * HOUR_MS - self.now_ms() % HOUR_MS
 
 
 @dataclass(frozen=True)

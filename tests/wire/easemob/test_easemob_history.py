@@ -31,7 +31,7 @@ async def fetched(desk: Desk, name: str, app: str = "demo") -> list[dict[str, An
 
 async def test_case_61_an_hour(desk: Desk) -> None:
     """A signed link to gzip of one JSON object per line: each receiver's message once, in the stored form."""
-    desk.clock.move(3600)
+    desk.clock.begin_hour()
     now = desk.clock.now_ms()
     text = await desk.sent("u2", **{"from": "u1"}, ext={"k": "v"})
     both = (await desk.send(["u3", "Ghost"], body={"msg": "两"}, sync_device=True)).json["data"]
@@ -56,7 +56,7 @@ async def test_case_61_an_hour(desk: Desk) -> None:
 
 async def test_recalled_and_passing_messages_are_not_in_it(desk: Desk) -> None:
     """What was taken back, and what was only for who was online."""
-    desk.clock.move(3600)
+    desk.clock.begin_hour()
     kept = await desk.sent("u2")
     gone = (await desk.send(["u2", "u3"])).json["data"]
     await desk.connect("u3", "phone")
@@ -78,7 +78,7 @@ async def test_imports_are_in_the_hour_they_happened(desk: Desk) -> None:
 
 async def test_hours_of_the_apps_own_clock(desk: Desk) -> None:
     """Beijing's unless the app says otherwise; another app's messages are in no file of this one."""
-    desk.clock.move(3600)
+    desk.clock.begin_hour()
     desk.tokens.clear()
     await desk.sent("u2")
     now = desk.clock.now_ms()
@@ -107,7 +107,7 @@ async def test_hours_that_are_refused(desk: Desk) -> None:
 
 async def test_links_end(desk: Desk) -> None:
     """After half an hour, and with any other signature, there is nothing."""
-    desk.clock.move(61)
+    desk.clock.begin_hour()
     await desk.sent("u2")
     name = hour(desk.clock.now_ms())
     url = (await desk.ok("GET", f"/chatmessages/{name}"))["data"][0]["url"].removeprefix(desk.server.url)

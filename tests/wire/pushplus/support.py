@@ -5,11 +5,13 @@ import json
 import re
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from tests.wire.seeds.raw_http import RawAnswer, send
 
 from onebell.dialects.pushplus.answer import Fault, Rejected
+from onebell.errors import ScriptFailed
 
 UT = "a11ce000000000000000000000000001"
 MT = "a11ce000000000000000000000000002"
@@ -155,6 +157,17 @@ def code_of(answer: RawAnswer) -> str:
     assert answer.status == 200
     assert found is not None, answer.body.decode()
     return found[1]
+
+
+async def scripts_run(client: Client) -> None:
+    """Wait until a script has run: on a busy machine a first worker's start may take longer than a script may."""
+
+    async def ran() -> str:
+        with suppress(ScriptFailed):
+            return str(await client.server.application.context.scripts.run("", "ran", owner=0))
+        return ""
+
+    await eventually(ran)
 
 
 async def eventually(ask: Callable[[], Awaitable[Any]]) -> Any:

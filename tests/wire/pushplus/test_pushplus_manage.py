@@ -4,7 +4,7 @@ import json
 
 import pytest
 from tests.wire.pushplus import scenario
-from tests.wire.pushplus.support import FB, JSON, MT, UT, UTB, eventually, refusal
+from tests.wire.pushplus.support import FB, JSON, MT, UT, UTB, eventually, refusal, scripts_run
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,6 +22,7 @@ def known(sink) -> dict[str, str]:
 @pytest.mark.parametrize(("file", "name", "steps"), GROUPS, ids=[f"{file}:{name}" for file, name, _ in GROUPS])
 async def test_golden_rows(managed, known, file, name, steps):
     """Each row of the sheet's table answers exactly so."""
+    await scripts_run(managed)
     await scenario.play(managed, UT, "alice-secret", steps, known)
 
 

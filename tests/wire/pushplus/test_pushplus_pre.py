@@ -4,9 +4,15 @@ import asyncio
 import json
 
 import pytest
-from tests.wire.pushplus.support import MT, UT, UTB, refusal
+import pytest_asyncio
+from tests.wire.pushplus.support import MT, UT, UTB, refusal, scripts_run
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def _worker(client):
+    await scripts_run(client)
 
 
 async def test_a37_a_script_changes_the_content(client):
@@ -58,6 +64,7 @@ async def test_a_script_that_fails_loses_nothing(client, pre):
 
 async def test_a_result_beyond_the_senders_limit_is_a_failure(strict):
     """20,000 characters under the strict profile: what could not have been sent is not made by a script either."""
+    await scripts_run(strict)
     code = await strict.accepted(content="长", pre="long")
 
     assert (await strict.entry("alice", code))["body"] == "长"
@@ -65,6 +72,7 @@ async def test_a_result_beyond_the_senders_limit_is_a_failure(strict):
 
 async def test_endless_scripts_delay_nobody_else(client):
     """While one sender's scripts loop, others' messages are accepted, and a dead worker costs no message."""
+    await client.inbox("bob")  # he is signed in
     loops = [asyncio.create_task(client.accepted(content=f"圈 {no}", pre="endless")) for no in range(3)]
     code = await client.accepted(token=UTB, content="旁人")
 
@@ -76,6 +84,7 @@ async def test_endless_scripts_delay_nobody_else(client):
 
 async def test_a_default_script_belongs_to_its_channel(strict):
     """§1.7: the token's default pre is used with its channel, an explicit one beats it, another token has none."""
+    await scripts_run(strict)
     context = strict.server.application.context
     alice = await context.lookups.credential("pushplus", "user", UT)
     default = {"channel": "extension", "option": "", "pre": "appendMsg"}

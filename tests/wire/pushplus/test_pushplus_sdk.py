@@ -21,7 +21,7 @@ from perk_pushplus.models import (
     UserDefaultSaveRequest,
     WebhookSaveRequest,
 )
-from tests.wire.pushplus.support import UT, UTB, eventually
+from tests.wire.pushplus.support import UT, UTB, eventually, scripts_run
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -56,6 +56,7 @@ async def test_send_and_query(client, sdk):
 
 async def test_every_parameter_of_a_request(client, sdk):
     """Template and channel as the SDK's enumerations, a script, a time."""
+    await scripts_run(client)
     request = SendRequest(
         title="t", content="内容", template=Template.MARKDOWN, channel=Channel.EXTENSION, pre="appendMsg",
         timestamp=32_503_651_200_000, topic="ops",
@@ -162,6 +163,7 @@ async def test_webhooks(client, sdk, sink):
 
 async def test_scripts(client, sdk):
     """A preprocess script: tried, added, used, shown, deleted."""
+    await scripts_run(client)
     trial = PreTestRequest(content="content = content + 123", contentType=1, message="this is content")
     tried = await asked(sdk.pre.test, trial)
     wrong = PreTestRequest(content="content.nothing.here", contentType=1, message="m")

@@ -35,6 +35,8 @@ class Keep(Enum):
     """Entries only for mailboxes with a live session; expires after 60 s; no history, no carriers."""
     HISTORY = "history"
     """It happened before: it waits for no device, goes over no carrier, and counts as delivered and read."""
+    UNREAD_HISTORY = "unread_history"
+    """Likewise, but nobody has read it yet."""
 
 
 class Shown(IntEnum):

@@ -29,12 +29,13 @@ _NAME_FILE = (
     .where(file.c.space_id == sa.bindparam("s"), file.c.id == sa.bindparam("f"))
     .values(message_id=sa.bindparam("m"))
 )
-_CLOSE_HISTORY = (
-    sa.update(entry)
-    .where(entry.c.space_id == sa.bindparam("s"), entry.c.message_id == sa.bindparam("m"))
-    .values(taken_at=sa.bindparam("at"), read_at=sa.bindparam("at"))
-)
-HISTORY = Keep.HISTORY.value
+_OF_MESSAGE = (entry.c.space_id == sa.bindparam("s"), entry.c.message_id == sa.bindparam("m"))
+_TAKEN = sa.update(entry).where(*_OF_MESSAGE).values(taken_at=sa.bindparam("at"))
+_CLOSE_HISTORY = {
+    Keep.HISTORY.value: _TAKEN.values(read_at=sa.bindparam("at")),
+    Keep.UNREAD_HISTORY.value: _TAKEN,
+}
+"""By how a message is kept."""
 
 Tables: TypeAlias = dict[str, list[Row]]
 
@@ -214,12 +215,10 @@ def _name_files(connection: sa.Connection, items: Iterable[Prepared]) -> None:
 
 
 def _close_history(connection: sa.Connection, items: Iterable[Prepared]) -> None:
-    """What happened before counts as delivered and read. Almost no submission is like that: then nothing is asked."""
-    rows = [
-        {"s": item.space, "m": item.stored.id, "at": item.stored.created_ms} for item in items if item.keep == HISTORY
-    ]
-    if rows:
-        connection.execute(_CLOSE_HISTORY, rows)
+    """What happened before counts as delivered, and mostly as read. Almost no submission is like that."""
+    for item in items:
+        if (close := _CLOSE_HISTORY.get(item.keep)) is not None:
+            connection.execute(close, {"s": item.space, "m": item.stored.id, "at": item.stored.created_ms})
 
 
 def _online(connection: sa.Connection, items: Iterable[Prepared], now: int) -> set[Owner]:

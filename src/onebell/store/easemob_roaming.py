@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from onebell.core.conversations import Channel, Queued, Roam
 from onebell.core.model import FeedKind, Keep, Shown
 from onebell.store.inbox import AnyRow
-from onebell.store.queues import OF_FEED, QUEUED, WITH_MESSAGE, queued
+from onebell.store.queues import HISTORY, OF_FEED, QUEUED, WITH_MESSAGE, queued
 from onebell.store.schema import clearing, entry, feed, mailbox, message
 from onebell.store.upserts import insert_or_update
 
@@ -51,7 +51,7 @@ def _rows(
 
 
 def channels(connection: sa.Connection, space: int, me: int, realm: str) -> list[Channel]:
-    """Conversations in which clients have written, the newest first, each with its last message."""
+    """Conversations in which clients have written, or that were imported: the newest first, with their last message."""
     shown = sa.and_(
         entry.c.space_id == space,
         entry.c.mailbox_id == me,
@@ -61,11 +61,13 @@ def channels(connection: sa.Connection, space: int, me: int, realm: str) -> list
         feed.c.kind == FeedKind.DIRECT.value,
         feed.c.code.startswith(f"{realm}:", autoescape=True),
     )
-    # What the server sends for somebody does not enter the list (sheet §1.3); what he writes in the page does.
+    # What the server sends for somebody does not enter the list (sheet §1.3); what he writes in the page does, and
+    # what is imported makes the conversation that it was part of (the document's own word on ``is_ack_read``).
+    is_listed = sa.or_(message.c.device_id != 0, message.c.keep.in_(HISTORY))
     newest = (
         sa.select(sa.func.max(entry.c.seq))
         .select_from(WITH_MESSAGE.join(feed, OF_FEED))
-        .where(shown, message.c.device_id != 0)
+        .where(shown, is_listed)
         .group_by(entry.c.feed_id)
     )
     rows = connection.execute(

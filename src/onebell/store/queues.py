@@ -39,6 +39,10 @@ _FOUND = (
 )
 
 
+HISTORY = (Keep.HISTORY.value, Keep.UNREAD_HISTORY.value)
+"""How messages are kept that no device waits for."""
+
+
 def _number(name: str) -> sa.BindParameter[int]:
     return sa.bindparam(name, type_=sa.BigInteger)
 
@@ -55,7 +59,7 @@ _to_device = sa.and_(  # not what was written on itself, not what is too old
     _mine,
     _alive,
     entry.c.created_at > _number("since"),
-    message.c.keep != Keep.HISTORY.value,
+    *(message.c.keep != kept for kept in HISTORY),
     ~sa.and_(entry.c.direction == 1, message.c.device_id == _number("device")),
 )
 _below = Quick(

@@ -67,6 +67,15 @@ async def test_the_file_is_copied_and_the_body_names_the_copy(desk: Desk, host: 
     assert ((await newest(desk))["url"], len(host.received)) == (body["url"], 1)
 
 
+async def test_a_thumbnail_stays_where_it_is(desk: Desk, host: HttpService) -> None:
+    """``need_download`` is about ``body.url`` and nothing else that a body names."""
+    thumb = f"{host.base}/frame.jpg"
+    body = {"filename": "a.mp4", "url": f"{host.base}/a.mp4", "length": 1, "file_length": 1, "thumb": thumb}
+    assert (await imported(desk, "", type="video", body=body)).status == 200
+    assert [one.target for one in host.received] == ["/a.mp4"]
+    assert (await newest(desk))["thumb"] == thumb
+
+
 async def test_what_is_not_fetched_is_not_imported(desk: Desk, host: HttpService) -> None:
     """Not found, a redirect, a cut connection, more than a file may have: a plain refusal, nothing stored."""
     before = [len(await desk.rows(table)) for table in (schema.entry, schema.file)]

@@ -206,7 +206,7 @@ def imported(**fields: Any) -> dict[str, Any]:
 
 
 async def test_import_is_history(desk: Desk) -> None:
-    """It happened then: in the inbox as read, in no offline queue, pushed to nobody, without a callback."""
+    """It happened then: in both inboxes as read, in no offline queue, pushed to nobody, without a callback."""
     await desk.register("i1")
     then = desk.clock.now_ms() - 86_400_000
     body = await desk.ok("POST", "/messages/users/import", imported(target="i1", msg_timestamp=then, ext={"k": 1}))
@@ -219,6 +219,8 @@ async def test_import_is_history(desk: Desk) -> None:
     async with signed_in(desk, "i1") as client:
         assert await client.unread() == {}
     assert not [row for row in await desk.rows(schema.delivery) if row["message_id"] == entry["message_id"]]
+    (copy,) = [row for row in await desk.entries("u1") if row["message_id"] == entry["message_id"]]
+    assert (copy["direction"], copy["public_id"], copy["read_at"]) == (1, entry["public_id"], then)
 
 
 async def test_import_as_the_java_sdk_writes_it(desk: Desk) -> None:

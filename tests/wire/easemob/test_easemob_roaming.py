@@ -129,6 +129,22 @@ async def test_list_of_conversations(desk: Desk) -> None:
     assert (own["session_to"], own["unread_num"], own["meta"]["from"]) == ("l1", 0, "onebell#demo_l2@easemob.com")
 
 
+async def test_what_is_imported_makes_its_conversation(desk: Desk) -> None:
+    """On both sides; what ``is_ack_read`` says is not read is not, and no device gets it."""
+    await desk.register("h1", "h2")
+    for text, is_read in (("one", True), ("two", False), ("three", None)):
+        message = {"from": "h2", "target": "h1", "type": "txt", "body": {"msg": text}, "is_ack_read": is_read}
+        await desk.ok("POST", "/messages/users/import", message)
+    for me, peer, unread in (("h1", "h2", 1), ("h2", "h1", 0)):
+        (one,) = (await channels(desk, me))["channel_infos"]
+        assert (one["session_to"], one["unread_num"]) == (peer, unread)
+        assert json.loads(one["meta"]["payload"])["bodies"] == [{"msg": "three", "type": "txt"}]
+        assert texts((await roam(desk, me, peer))[0]) == ["three", "two", "one"]
+    assert (await desk.ok("GET", "/users/h1/offline_msg_count"))["data"] == {"h1": 0}
+    async with signed_in(desk, "h1") as client:
+        assert await client.unread() == {}
+
+
 async def test_dropped_conversations(desk: Desk) -> None:
     """Off the list until something new comes; with its past gone for him only."""
     await desk.register("d1", "d2")

@@ -7,6 +7,7 @@ import msgspec
 
 from onebell.core.context import Context
 from onebell.core.fetching import Fetcher
+from onebell.core.model import Keep
 from onebell.dialects.base import Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.answer import illegal
@@ -58,7 +59,8 @@ class Imports:
             message = msgspec.structs.replace(message, body=await self._rehosted(visit, message.body))
         now_ms = self._context.clock.now_ms()
         happened = min(source.msg_timestamp or now_ms, now_ms)
-        number = await import_message(self._context, visit.space, visit.app, message, happened)
+        keep = Keep.UNREAD_HISTORY if source.is_ack_read is False else Keep.HISTORY
+        number = await import_message(self._context, visit.space, visit.app, message, happened, keep)
         return answer.full(self._gate.scene(visit), entities=[], data={"msg_id": number})
 
 
@@ -87,6 +89,6 @@ def _message(source: _Source) -> Message:
         body=stored,
         ext=ext,
         online_only=False,
-        sync_device=False,
+        sync_device=True,  # the conversation is his too
         size=size_of(body, ext),
     )

@@ -85,17 +85,15 @@ def number_of(receipt: Receipt) -> int:
     return int(receipt.entries[0].public_id if receipt.entries else receipt.public_id)
 
 
-async def import_message(context: Context, space: int, app: App, message: Message, happened_ms: int) -> str:
-    """Store a message to one as something that happened before; its id. Nobody is told.
+async def import_message(context: Context, space: int, app: App, message: Message, happened_ms: int, keep: Keep) -> str:
+    """Store a message to one as something that happened before, kept as some history; its id. Nobody is told.
 
     Raises:
         StoreUnavailable: nothing is stored.
     """
     receivers = await receivers_of(context, space, app, message.receivers)
     submission = await _submission(context, space, app, message, receivers)
-    history = msgspec.structs.replace(
-        submission, keep=Keep.HISTORY, happened_ms=happened_ms, watched=False, silent=True
-    )
+    history = msgspec.structs.replace(submission, keep=keep, happened_ms=happened_ms, watched=False, silent=True)
     receipt = await context.accept(history)
     return _ids(context, message, receivers, receipt)[message.receivers[0]]
 

@@ -375,6 +375,21 @@ async def test_an_audience_that_cannot_be_expanded_holds_up_no_other(store: Stor
     assert (await rows.one(schema.message, id=poisoned)).state == "expanding"
 
 
+async def test_an_audience_that_cannot_be_read_holds_up_no_other(store: Store, rows: Rows) -> None:
+    """What no version of ours has written costs a claim, and the next one is claimed after it."""
+    unreadable = await broadcast(rows, everyone())
+    statement = sa.update(schema.expansion).where(schema.expansion.c.message_id == unreadable)
+    await rows.db.write(lambda connection: connection.execute(statement.values(audience=b"{")))
+    message = await broadcast(rows, everyone())
+
+    with pytest.raises(msgspec.DecodeError):
+        await store.expansions.claim(rows.clock.now_ms(), 1)
+    job = await store.expansions.claim(rows.clock.now_ms(), 1)
+
+    assert job is not None
+    assert job.message == message
+
+
 async def parked(store: Store, rows: Rows, working: Expander) -> str:
     """Fail as often as is allowed; the reason that stands in the row then."""
     for _ in range(DEFECT_ATTEMPTS):

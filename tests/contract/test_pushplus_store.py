@@ -184,6 +184,16 @@ async def rows(database: Database) -> Rows:
     return made
 
 
+async def test_a_message_whose_audience_was_given_up_says_why(store: Store, rows: Rows):
+    """It reached nobody, and no delivery can tell the reason."""
+    which = await _sent(rows, b"{}")
+    why = "defect in expanding the audience: KeyError (trace 0123456789abcdef)"
+    await rows.put(schema.expansion, [{"space_id": SPACE, "message_id": which, "no": 0, "done": 1, "why": why}])
+    _, (found,) = await store.pushplus.sent(SPACE, ALICE, SentFilter(), 0, 9)
+
+    assert (found.is_reached, found.why) == (False, why)
+
+
 async def _sent(rows: Rows, extra: bytes, sender: int = ALICE, **values: Any) -> int:
     return await rows.message(parts=PARTS, dialect="pushplus", sender=sender, extra=extra, **values)
 

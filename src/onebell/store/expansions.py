@@ -38,7 +38,9 @@ class Expansions:
 
     async def claim(self, now_ms: int, node: int) -> ExpansionJob | None:
         """Take one that is due and nobody holds."""
-        return await self._db.write(lambda connection: _claim(connection, now_ms, node))
+        claimed = await self._db.write(lambda connection: _claim(connection, now_ms, node))
+        # Read when its lease is stored: a row that nobody can read then holds up no other.
+        return None if claimed is None else _job(*claimed)
 
     async def next_due(self) -> int | None:
         """When the earliest open expansion is due or its lease ends, in ms; ``None`` when all are done."""
@@ -79,10 +81,14 @@ class Expansions:
 
 
 def _is(job: ExpansionJob) -> sa.ColumnElement[bool]:
-    return sa.and_(expansion.c.space_id == job.space, expansion.c.message_id == job.message, expansion.c.no == job.no)
+    return _of(job.space, job.message, job.no)
 
 
-def _claim(connection: sa.Connection, now_ms: int, node: int) -> ExpansionJob | None:
+def _of(space: int, message_id: int, no: int) -> sa.ColumnElement[bool]:
+    return sa.and_(expansion.c.space_id == space, expansion.c.message_id == message_id, expansion.c.no == no)
+
+
+def _claim(connection: sa.Connection, now_ms: int, node: int) -> tuple[sa.RowMapping, bool] | None:
     row = connection.execute(
         sa.select(expansion, message)
         .join(
@@ -102,7 +108,13 @@ def _claim(connection: sa.Connection, now_ms: int, node: int) -> ExpansionJob | 
         return None
     found = row._mapping
     is_alone = found[expansion.c.cursor] == 0 and not connection.scalar(_others(found))
-    job = ExpansionJob(
+    mine = _of(found[expansion.c.space_id], found[expansion.c.message_id], found[expansion.c.no])
+    connection.execute(sa.update(expansion).where(mine).values(lease_until=now_ms + LEASE_MS, node=node))
+    return found, is_alone
+
+
+def _job(found: sa.RowMapping, is_alone: bool) -> ExpansionJob:
+    return ExpansionJob(
         stored=stored_message(found),
         no=found[expansion.c.no],
         spread=_spread(found[expansion.c.audience] or b"{}"),
@@ -113,9 +125,6 @@ def _claim(connection: sa.Connection, now_ms: int, node: int) -> ExpansionJob | 
         defects=found[expansion.c.defects],
         is_alone=is_alone,
     )
-    lease_until = now_ms + LEASE_MS
-    connection.execute(sa.update(expansion).where(_is(job)).values(lease_until=lease_until, node=node))
-    return job
 
 
 def _others(found: sa.RowMapping) -> sa.Select[bool]:

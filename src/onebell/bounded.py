@@ -43,3 +43,27 @@ class Bounded(Generic[K, V]):
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
+
+
+KEY_CHARS = 1_024
+"""Of all texts in one key; what was issued, and what addresses a device, is shorter."""
+
+
+class ShortKeyed(Bounded[K, V]):
+    """Likewise, for keys that callers write: it never remembers what stands under a long one, however few there are."""
+
+    __slots__ = ()
+
+    def put(self, key: K, value: V) -> None:
+        """Remember ``value``, if its key is short."""
+        if _chars(key) <= KEY_CHARS:
+            super().put(key, value)
+
+
+def _chars(key: object) -> int:
+    match key:
+        case str() | bytes():
+            return len(key)
+        case tuple():
+            return sum(map(_chars, key))
+    return 0

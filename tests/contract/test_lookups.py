@@ -110,6 +110,19 @@ async def test_a_long_value_is_found_too(store: Store, space: int, lookups: Cach
             assert await lookups.credential("ums", "channel", "v" * length) == made
 
 
+async def test_what_callers_make_up_fills_no_memory(store: Store, space: int, lookups: CachedLookups):
+    """A code of a megabyte is looked for, is not there, and is not remembered."""
+    before = len(lookups._answers)
+    for made_up in ("a" * 1_000_000, "b" * 1_000_000):
+        assert await lookups.record(space, "pushplus", "webhook", made_up) is None
+        assert await lookups.feed_by_code(space, "pushplus", "topic", made_up) is None
+        assert await lookups.person_by_uid(space, made_up) is None
+        lookups.shelf(space).put(("routed", made_up), 1)
+
+    assert len(lookups._answers) == before
+    assert lookups.shelf(space).get(("routed", "a" * 1_000_000), None) is None
+
+
 async def test_a_change_is_seen_at_once_where_the_bell_rings(store: Store, space: int, lookups: CachedLookups):
     """After a change on this node the next lookup shows it, also where "none" was remembered."""
     assert await lookups.person_by_uid(space, "alice") is None

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onebell.bounded import Bounded
+from onebell.bounded import KEY_CHARS, Bounded, ShortKeyed
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.booleans())), st.integers(1, 20))
@@ -38,3 +38,15 @@ def test_drop_forgets_in_both_generations():
     for key in range(4):
         bounded.drop(key)
     assert len(bounded) == 0
+
+
+def test_long_keys_are_not_remembered():
+    """Entries are bounded by their number, so each must be small: all texts of a key count, however deep."""
+    remembered: ShortKeyed[object, int] = ShortKeyed(10)
+    half = "k" * (KEY_CHARS // 2)
+    remembered.put((1, half, (half,)), 1)
+    remembered.put((1, half, (half, "k")), 2)
+    remembered.put(b"k" * (KEY_CHARS + 1), 3)
+
+    assert remembered.get((1, half, (half,)), 0) == 1
+    assert len(remembered) == 1

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 import structlog
 
-from onebell.bounded import Bounded
+from onebell.bounded import Bounded, ShortKeyed
 from onebell.clock import Clock
 from onebell.core.bell import Bell, ConfigChanged
 from onebell.core.context import ANY_SPACE, Shelf
@@ -76,7 +76,7 @@ class CachedLookups:
         self._mint = mint
         self._clock = clock
         self._addressed = addressed
-        self._answers: Bounded[Key, Any] = Bounded(ANSWERS)
+        self._answers: ShortKeyed[Key, Any] = ShortKeyed(ANSWERS)
         self._memberships: Bounded[Key, Any] = Bounded(MEMBERSHIPS)
         self._shelves: dict[int, Bounded[Hashable, Any]] = {}
         self._numbers = itertools.count(1)
@@ -103,7 +103,7 @@ class CachedLookups:
     def shelf(self, space: int) -> Shelf:
         shelf = self._shelves.get(space)
         if shelf is None:
-            shelf = self._shelves[space] = Bounded(SHELVED)
+            shelf = self._shelves[space] = ShortKeyed(SHELVED)
         return shelf
 
     async def run(self) -> None:

@@ -18,8 +18,6 @@ from onebell.dialects.wecom.targets import targets_of
 from onebell.http.exchange import Answer, Request
 
 BODY_BYTES = 4 * 1024 * 1024
-QUERY_KEPT = 256
-"""Bytes of a query that is remembered."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -94,8 +92,7 @@ class WeCom:
         shelf = self._context.lookups.shelf(ANY_SPACE)
         query = dict(reversed(request.query_pairs()))
         asked = Asked(await self._bot(query.get("key", "")), query.get("debug") == "1")
-        if len(request.query) <= QUERY_KEPT:
-            shelf.put((self.name, request.query), asked)
+        shelf.put((self.name, request.query), asked)
         return asked
 
     async def _bot(self, key: str) -> Bot:

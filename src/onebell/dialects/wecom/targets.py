@@ -17,9 +17,6 @@ CHATIDS = 100
 IDS_READ = 10_000
 """Ids of a joined list that are looked at, doubles counted; what follows is one id that nobody has."""
 
-CHATID_KEPT = 256
-"""Characters of a ``chatid`` whose targets are remembered."""
-
 _ON_BLACKBOARDS = frozenset({"text", "markdown", "image"})
 _GROUPS = (FeedKind.GROUP,)
 _BLACKBOARDS = (FeedKind.BLACKBOARD,)
@@ -83,8 +80,7 @@ async def targets_of(lookups: Lookups, bot: Bot, body: Body) -> Targets:
     targets: Targets | None = shelf.get(name, None)
     if targets is None:
         targets = await _found(lookups, bot, chatid, body.msgtype)
-        if len(chatid) <= CHATID_KEPT:
-            shelf.put(name, targets)
+        shelf.put(name, targets)
     return targets
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from playwright.async_api import ConsoleMessage, Page, expect
+from tests.browser.contrast import too_faint
 from tests.browser.desk import PHONE, SOON_MS, Desk
 from tests.running import ALICE
 
@@ -62,6 +63,20 @@ async def test_a_wrong_password_is_told(desk: Desk, locale: str, words: str) -> 
     await expect(page.get_by_role("heading", name=WORDS[locale]["all"])).to_be_visible(timeout=SOON_MS)
 
 
+async def test_a_table_wider_than_a_phone_scrolls(desk: Desk) -> None:
+    """Its words stay whole: the table is moved under the finger and not squeezed to letters, the page stays put."""
+    cells = "".join(f"<th>Heading{number}</th>" for number in range(8))
+    await desk.pushplus(title="Wide", content=f"<table><tr>{cells}</tr></table>")
+    inbox = await desk.inbox(**PHONE)
+    await inbox.open("Wide")
+
+    heading = inbox.frame.get_by_role("columnheader", name="Heading7")
+    await expect(heading).to_have_count(1)
+    assert await heading.evaluate("cell => cell.clientHeight < 40")
+    assert await inbox.frame.locator(".wide").evaluate("box => box.scrollWidth > box.clientWidth")
+    assert await inbox.frame.locator("body").evaluate("body => body.scrollWidth <= window.innerWidth")
+
+
 async def test_a_phone_shows_one_thing_at_a_time(desk: Desk) -> None:
     """On 390 px: list, then message, then back by the key or the phone; feeds are in a drawer; nothing is cut off."""
     await desk.pushplus(title="First", content="<p>" + "long_word_" * 40 + "</p>")
@@ -86,6 +101,20 @@ async def test_a_phone_shows_one_thing_at_a_time(desk: Desk) -> None:
     await expect(page.get_by_role("heading", name="NAS")).to_be_visible()
     await expect(inbox.rows).to_have_count(1)
     await expect(page.locator(".n-drawer")).to_have_count(0, timeout=SOON_MS)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_words_stand_out_from_their_ground(desk: Desk, scheme: str) -> None:
+    """Every word of list, reader and menu has the contrast of 4.5 to 1 that WCAG 2.2 AA asks for."""
+    await desk.pushplus(title="Read", content="words")
+    await desk.pushgo(title="Disk full", body="97 %", severity="critical", tags=["nas"], url="https://nas.example.com/")
+    inbox = await desk.inbox(color_scheme=scheme)
+    await inbox.open("Read")
+    await inbox.open("Disk full")
+    assert await too_faint(inbox.page) == []
+    await inbox.page.locator("button.me").click()
+    await expect(inbox.page.get_by_text("Sign out")).to_be_visible()
+    assert await too_faint(inbox.page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -158,7 +158,8 @@ async def test_a_long_message_is_whole(desk: Desk) -> None:
 
 @pytest.mark.parametrize(("key", "steps"), [("j", ["three", "two", "one", "one"]), ("ArrowDown", ["three", "two"])])
 async def test_keys_walk_the_list(desk: Desk, key: str, steps: list[str]) -> None:
-    """J and the arrows open message after message, K goes back, Escape closes, slash searches."""
+    """J and the arrows open message after message, K goes back, Escape closes and leaves one at its row, slash
+    searches."""
     for title in ("one", "two", "three"):
         await desk.pushplus(title=f"Title {title}", content="x")
     inbox = await desk.inbox(ALICE)
@@ -172,6 +173,7 @@ async def test_keys_walk_the_list(desk: Desk, key: str, steps: list[str]) -> Non
     await expect(heading).to_have_text("Title two" if len(steps) == 4 else "Title three")
     await inbox.page.keyboard.press("Escape")
     await expect(inbox.reader).to_have_count(0)
+    await expect(inbox.row("Title two" if len(steps) == 4 else "Title three").get_by_role("button")).to_be_focused()
     await inbox.page.keyboard.press("/")
     await expect(inbox.page.get_by_role("textbox", name="Search")).to_be_focused()
     await inbox.page.keyboard.type("jk")

@@ -51,15 +51,31 @@ export function hasRemotePictures(entry: Entry): boolean {
   return pictures(entry).some(isRemote) || (entry.format !== "text" && /<img\s[^>]*src=/i.test(entry.html));
 }
 
-function withoutPictures(html: string): string {
-  // A document of DOMParser is inert: nothing in it runs or loads.
-  const page = new DOMParser().parseFromString(html, "text/html");
+function leaveOutPictures(page: Document): void {
   for (const picture of page.querySelectorAll("img")) {
     const stand = page.createElement("span");
     stand.className = "picture";
     stand.textContent = `▧ ${picture.alt}`.trim();
     picture.replaceWith(stand);
   }
+}
+
+/** A table that is wider than a phone is moved under the finger; squeezed, its words would break after two letters. */
+function letTablesScroll(page: Document): void {
+  for (const table of page.querySelectorAll("table")) {
+    if (table.parentElement?.closest("table")) continue;
+    const box = page.createElement("div");
+    box.className = "wide";
+    table.replaceWith(box);
+    box.append(table);
+  }
+}
+
+function prepared(html: string, withPictures: boolean): string {
+  // A document of DOMParser is inert: nothing in it runs or loads.
+  const page = new DOMParser().parseFromString(html, "text/html");
+  if (!withPictures) leaveOutPictures(page);
+  letTablesScroll(page);
   return page.body.innerHTML;
 }
 
@@ -94,12 +110,12 @@ pre,code,kbd,samp{font-family:ui-monospace,Menlo,Consolas,"Noto Sans Mono CJK SC
 code{padding:.1em .35em;border-radius:5px;background:${soft}}
 pre{padding:12px 14px;border-radius:10px;overflow:auto;background:${soft}}pre code{padding:0;background:none}
 blockquote{margin:0 0 1em;padding:2px 0 2px 14px;border-left:3px solid ${line};opacity:.85}
-table{border-collapse:collapse;max-width:100%;margin:0 0 1em}td,th{border:1px solid ${line};padding:5px 11px;text-align:left}
+.wide{overflow-x:auto;overflow-wrap:break-word;margin:0 0 1em}table{border-collapse:collapse}td,th{border:1px solid ${line};padding:5px 11px;text-align:left}
 th{background:${soft}}hr{border:0;border-top:1px solid ${line};margin:1.2em 0}
 h1,h2,h3,h4{line-height:1.3;margin:1em 0 .45em}h1{font-size:1.4em}h2{font-size:1.2em}h3{font-size:1.06em}
 body>:first-child{margin-top:0}p{margin:0 0 .8em}ul,ol{padding-left:1.5em}
 .picture{display:inline-block;padding:2px 8px;border:1px dashed ${line};border-radius:6px;font-size:.86em;opacity:.75}
-</style></head><body>${withPictures ? html : withoutPictures(html)}</body></html>`;
+</style></head><body>${prepared(html, withPictures)}</body></html>`;
 }
 
 const UNITS = ["B", "KB", "MB", "GB"];

@@ -13,10 +13,22 @@ const bell = {
   fontFamily: font,
 };
 
-export const lightOverrides: GlobalThemeOverrides = { common: { ...bell, warningColor: "#a3570a" } };
+// Placeholders and headings of menus are words like all others (contrast 4.5 : 1).
+export const lightOverrides: GlobalThemeOverrides = {
+  common: { ...bell, warningColor: "#a3570a", errorColor: "#c92a2a", placeholderColor: "#6b7280" },
+  Dropdown: { groupHeaderTextColor: "#626a76" },
+};
 
 export const darkOverrides: GlobalThemeOverrides = {
-  common: { ...bell, primaryColorSuppl: "#e8590c", bodyColor: "#0f1114", cardColor: "#16191e", modalColor: "#16191e", popoverColor: "#1f242b" },
+  common: {
+    ...bell,
+    primaryColorSuppl: "#e8590c",
+    bodyColor: "#0f1114",
+    cardColor: "#16191e",
+    modalColor: "#16191e",
+    popoverColor: "#1f242b",
+    placeholderColor: "#9aa3af",
+  },
   Button: {
     textColorPrimary: "#fff",
     textColorHoverPrimary: "#fff",

@@ -30,5 +30,5 @@ _MEASURE = """least => {
 
 
 async def too_faint(page: Page) -> list[str]:
-    """Visible words below the contrast, with what they have; words on pictures and of disabled controls are left out."""
+    """Visible words below the contrast, with what they have; pictures and disabled controls left out."""
     return list(await page.evaluate(_MEASURE, _LEAST))

@@ -85,9 +85,8 @@ class HttpServer(uvicorn.Server):
         try:
             await super().startup(sockets)
         except SystemExit as ended:  # uvicorn has logged why
-            error = ended.__context__
-            why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "see the log"
-            raise CannotListen(f"cannot listen on {self.config.host}:{self.config.port}: {why}") from ended
+            where = f"{self.config.host}:{self.config.port}"
+            raise CannotListen(f"cannot listen on {where}: {_why(ended.__context__)}") from ended
         if self.started:
             self._bound_kernel_buffers()
             await self._ready(self.url)
@@ -119,3 +118,11 @@ class HttpServer(uvicorn.Server):
             log.warning("stopped_at_once", signal=signal.Signals(sig).name)
             os._exit(128 + sig)
         super().handle_exit(sig, frame)
+
+
+def _why(error: BaseException | None) -> str:
+    """In the system's words. asyncio's own text of a failed bind names the address again; a name that is not found has
+    a number that is no errno."""
+    if isinstance(error, socket.gaierror):
+        return str(error.strerror)
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "see the log"

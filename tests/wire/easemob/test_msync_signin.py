@@ -139,7 +139,7 @@ async def test_a_kick_says_why(server: RunningServer) -> None:
             assert kick_of(await client.hear_a(CommSyncDL)) == operation, path
             assert await client.hear() is None
     async with connected(server.session, server.url, "victim") as client:
-        assert (await client.provision(token)).status.error_code != 0
+        assert (await client.provision(token)).status.error_code == 12, "shut out, whatever he shows"
 
 
 async def test_four_devices_of_a_platform(server: RunningServer) -> None:

@@ -72,9 +72,9 @@ class Entrance:
             raise NotSeated(Status.WRONG_PARAMETER)
         space, app = await self._app(envelope.guid.app_key)
         account = await self._account(space, app, name)
-        ends_at = await self._check(space, app, name, _token_of(envelope, asked))
-        if not account.active:
+        if not account.active:  # asked first: no token of his is any good, and his client shall not fetch another
             raise NotSeated(Status.IM_FORBIDDEN)
+        ends_at = await self._check(space, app, name, _token_of(envelope, asked))
         signed_in = await self._sign_in(space, app, account, resource, asked)
         session = signed_in.session
         reader = reader_of(self.context, space, app, account.person, session.device, signed_in.seen_at)

@@ -1,11 +1,13 @@
 """The frames of MSYNC, byte by byte (sheet easemob-msync §3 and §10)."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from onebell.dialects.easemob.app import App
-from onebell.dialects.easemob.bodies import stored_body
+from onebell.dialects.easemob.bodies import documented, stored_body
 from onebell.dialects.easemob.msync import codec
 from onebell.dialects.easemob.msync.content import Content, to_body, to_content
 from onebell.dialects.easemob.msync.keyvalues import from_pairs, to_pairs
@@ -176,3 +178,18 @@ def test_an_unknown_type_of_content_is_refused() -> None:
     """A type of tomorrow cannot be stored as what it is."""
     with pytest.raises(ValueError, match="type 42"):
         to_body(Content(type=42))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ({"type": "combine", "msg": "see", "title": "t"},
+         {"type": "txt", "subType": "sub_combine", "msg": "see", "title": "t"}),
+        ({"type": "img", "url": "u", "gif": True}, {"type": "img", "subType": "sub_gif", "url": "u"}),
+        ({"type": "txt", "msg": "hi"}, {"type": "txt", "msg": "hi"}),
+        ({}, {}),
+    ],
+)  # fmt: skip
+def test_what_only_clients_send_is_a_sub_type(stored: dict[str, Any], shown: dict[str, Any]) -> None:
+    """Servers and lists know eight types; a combined message is a text to them, and a GIF a picture."""
+    assert documented(stored) == shown

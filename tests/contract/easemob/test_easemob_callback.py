@@ -90,6 +90,15 @@ async def test_case_57_body(store: Store, space: int, post_send: PostSend) -> No
     assert (request.url, request.verified, request.events, request.message) == (URL, True, (1,), 9)
 
 
+async def test_a_combined_message_is_a_text(store: Store, space: int, post_send: PostSend) -> None:
+    """To rules and in what they are told, as the document shows it."""
+    await make_rule(store, space, events=["chat"], types=["txt"])
+    event = stored(space)
+    body = await told(post_send, stored(space, extra={**event.extra, "body": {"type": "combine", "title": "t"}}))
+    assert body["payload"]["bodies"] == [{"type": "txt", "subType": "sub_combine", "title": "t"}]
+    assert body["content_type"] == "chat:user:text"
+
+
 def test_case_58_schedule() -> None:
     """Not 200: once more at once, then parked."""
     assert (SCHEDULE.pauses_s, SCHEDULE.success, SCHEDULE.gather) == ((0,), (200,), 1)

@@ -10,7 +10,8 @@ from tests.wire.easemob.desk import Desk
 from tests.wire.easemob.test_easemob_offline import signed_in
 
 from onebell.core.keeper import Keeper
-from onebell.dialects.easemob.msync.msync_pb2 import Meta
+from onebell.dialects.easemob.msync import codec
+from onebell.dialects.easemob.msync.msync_pb2 import MessageBody, Meta
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -125,6 +126,11 @@ async def test_list_of_conversations(desk: Desk) -> None:
     assert (last["meta"]["from"], last["meta"]["to"]) == ("onebell#demo_l2@easemob.com", "onebell#demo_l1@easemob.com")
     payload = json.loads(last["meta"]["payload"])
     assert payload == {"bodies": [{"msg": "two", "type": "txt"}], "ext": {}, "from": "l2", "to": "l1", "type": "chat"}
+    async with signed_in(desk, "l2") as client:
+        await client.send("l1", codec.message_body(MessageBody.CHAT, "l2", "l1", {"type": "combine", "title": "t"}, {}))
+    newest = (await channels(desk, "l1", limit="1"))["channel_infos"][0]["meta"]["payload"]
+    (shown,) = json.loads(newest)["bodies"]
+    assert (shown["type"], shown["subType"], shown["title"]) == ("txt", "sub_combine", "t")
     (own,) = (await channels(desk, "l2"))["channel_infos"]
     assert (own["session_to"], own["unread_num"], own["meta"]["from"]) == ("l1", 0, "onebell#demo_l2@easemob.com")
 

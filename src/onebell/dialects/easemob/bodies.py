@@ -229,3 +229,16 @@ def text_of(kind: str, body: Body) -> str:
     if kind == "loc":
         return f"{LABELS[kind]} {body['addr']}"
     return LABELS.get(kind, "")
+
+
+def documented(body: Body) -> dict[str, Any]:
+    """A stored body as servers and lists of conversations are shown it.
+
+    What only clients send is a sub-type there: of a text, or of a picture (document "callback_message_send";
+    easemob-websdk 4.21.1 reads lists of conversations so).
+    """
+    if body.get("type") == "combine":
+        return {**body, "type": "txt", "subType": "sub_combine"}
+    if body.get("gif"):
+        return {**{name: value for name, value in body.items() if name != "gif"}, "subType": "sub_gif"}
+    return dict(body)

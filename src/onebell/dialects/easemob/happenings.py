@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from onebell.core.events import Event, EventKind
+from onebell.dialects.easemob.bodies import documented
 
 CHAT, CHAT_OFFLINE, READ_ACK, RECALL, PUSH = "chat", "chat_offline", "read_ack", "recall", "push"
 LOGIN, LOGOUT, REPLACED = "login", "logout", "replaced"
@@ -70,7 +71,7 @@ class _Told(msgspec.Struct, frozen=True):
         extra = self.event.extra
         return {
             "ext": extra.get("ext", {}),
-            "bodies": [extra.get("body", {})],
+            "bodies": [documented(extra.get("body", {}))],
             "from": self.sender,
             "to": receiver,
             "type": CHAT,
@@ -85,7 +86,7 @@ def happenings(event: Event, host: str, ids: Mapping[int, str]) -> Iterator[Happ
 
 def _stored(told: _Told) -> Iterator[Happening]:
     ((person, receiver),) = told.receivers.items()
-    kind = str(told.event.extra.get("body", {}).get("type", ""))
+    kind = str(documented(told.event.extra.get("body", {})).get("type", ""))
     yield Happening(CHAT, kind, _chat(told, person, receiver, kind, CHAT))
     if told.event.data.get("offline"):
         yield Happening(CHAT_OFFLINE, kind, _chat(told, person, receiver, kind, CHAT_OFFLINE))

@@ -15,6 +15,7 @@ from onebell.dialects.base import Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.answer import CORS, Rejected, illegal
 from onebell.dialects.easemob.app import DIALECT, App
+from onebell.dialects.easemob.bodies import documented
 from onebell.dialects.easemob.digits import whole
 from onebell.dialects.easemob.parse import DEFAULT_SENDER
 from onebell.dialects.easemob.visit import Call, Gate, Path, Rate, Visit
@@ -127,7 +128,7 @@ def _record(one: HourRecord) -> dict[str, Any]:
         "from": sender,
         "chat_type": "chat",
         "payload": {
-            "bodies": [data.get("body", {})],
+            "bodies": [documented(data.get("body", {}))],
             "ext": data.get("ext", {}),
             "from": sender,
             "to": one.to,

@@ -12,7 +12,7 @@ from onebell.core.events import CallbackAnswer, CallbackRequest
 from onebell.core.interceptors import Pass, Refuse, Verdict
 from onebell.core.model import Content, Part, Submission
 from onebell.dialects.easemob.app import DIALECT, Rule
-from onebell.dialects.easemob.bodies import stored_body, text_of
+from onebell.dialects.easemob.bodies import documented, stored_body, text_of
 from onebell.dialects.easemob.callback import is_too_long, rules_of, security
 from onebell.dialects.easemob.happenings import CHAT
 from onebell.dialects.easemob.push_text import Words
@@ -67,7 +67,7 @@ class PreSend:
 
     async def _rules(self, submission: Submission) -> list[tuple[Rule, Record]]:
         rules = await rules_of(self._lookups, submission.space, str(submission.extra["app"]), "pre")
-        kind = submission.parts[0].content.data["type"]
+        kind = documented(submission.parts[0].content.data["body"])["type"]
         return [(rule, record) for rule, record in rules if rule.takes(kind)]
 
     async def _ask(self, rule: Rule, record: Record, submission: Submission) -> Pass | Refuse:
@@ -89,7 +89,7 @@ class PreSend:
             "from": data["from"],
             "to": data["to"][0],
             "msg_id": submission.public_id,
-            "payload": {**data["body"], "ext": data["ext"]},  # D5
+            "payload": {**documented(data["body"]), "ext": data["ext"]},  # D5
             "security": security(call_id, record.secrets.get("secret", ""), now_ms),
         }
         return CallbackRequest(

@@ -14,6 +14,7 @@ from onebell.dialects.base import Route
 from onebell.dialects.easemob import answer
 from onebell.dialects.easemob.answer import illegal
 from onebell.dialects.easemob.app import NEVER_S, App
+from onebell.dialects.easemob.bodies import documented
 from onebell.dialects.easemob.conversations import conversations, peers
 from onebell.dialects.easemob.digits import MOST, whole
 from onebell.dialects.easemob.msync.codec import DOMAIN
@@ -189,7 +190,7 @@ def _info(app: App, me: str, peer: str, channel: Channel) -> dict[str, Any]:
     data = unpack(last.parts)[0].content.data
     sender, receiver = (me, peer) if last.is_copy else (peer, me)
     payload = {
-        "bodies": [data.get("body", {})],
+        "bodies": [documented(data.get("body", {}))],
         "ext": data.get("ext", {}),
         "from": sender,
         "to": receiver,

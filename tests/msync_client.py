@@ -3,9 +3,10 @@
 import asyncio
 import base64
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -48,6 +49,8 @@ class Client:
     user: str
     app: App = DEMO
     sockjs: bool = False
+    _passed: deque[CommNotice] = field(default_factory=deque)
+    """Notices that came while something else was waited for."""
 
     async def say(self, command: MSync.Command, payload: Message | None = None, **more: Any) -> None:
         """Send a frame."""
@@ -74,10 +77,12 @@ class Client:
         return SHAPES[envelope.command]().FromString(envelope.payload)
 
     async def hear_a(self, shape: type[Any]) -> Any:
-        """The next payload of this shape; whatever else comes before is passed over."""
+        """The next payload of this shape; whatever else comes before is passed over, notices for :meth:`news`."""
         while (payload := await self.hear()) is not None:
             if isinstance(payload, shape):
                 return payload
+            if isinstance(payload, CommNotice):
+                self._passed.append(payload)
         raise AssertionError(f"closed before a {shape.__name__} came")
 
     # ------------------------------------------------------------ signing in
@@ -132,9 +137,11 @@ class Client:
         return found
 
     async def news(self) -> list[Meta]:
-        """Wait for a notice and take what it announces."""
-        notice = await self.hear_a(CommNotice)
-        return await self.drain(notice.queue.name)
+        """Wait for a notice and take what it announces. One that comes late announces what is here already."""
+        while True:
+            notice = self._passed.popleft() if self._passed else await self.hear_a(CommNotice)
+            if found := await self.drain(notice.queue.name):
+                return found
 
     # ------------------------------------------------------------ sending
 

@@ -39,13 +39,14 @@ class NatsBell:
         self._task: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
         self._has_complained = False
+        self._is_subscribed = False  # the server knows what this node listens to
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Note).decode
 
     @property
     def is_connected(self) -> bool:
-        """Whether the other nodes can be reached now."""
-        return self._client is not None and self._client.is_connected
+        """Whether the other nodes can be reached now, and reach this one."""
+        return self._client is not None and self._client.is_connected and self._is_subscribed
 
     def ring(self, note: Note) -> None:
         """Here at once; to the others when their turn comes."""
@@ -102,8 +103,8 @@ class NatsBell:
                     ping_interval=_PING_S,
                     max_outstanding_pings=_MAX_PINGS,
                     error_cb=self._on_error,
-                    disconnected_cb=_on_disconnect,
-                    reconnected_cb=_on_reconnect,
+                    disconnected_cb=self._on_disconnect,
+                    reconnected_cb=self._on_reconnect,
                 )
                 for kind in KINDS:
                     await client.subscribe(_subject(kind), cb=self._hear)
@@ -114,8 +115,18 @@ class NatsBell:
                     await client.close()
                 await asyncio.sleep(RECONNECT_S)
             else:
+                self._is_subscribed = True
                 log.info("bell_connected")
                 return client
+
+    async def _on_disconnect(self) -> None:
+        self._is_subscribed = False
+        log.warning("bell_disconnected")
+
+    async def _on_reconnect(self) -> None:
+        # The client calls itself connected before the server has read its subscriptions; this comes after that.
+        self._is_subscribed = True
+        log.info("bell_reconnected")
 
     async def _on_error(self, error: Exception) -> None:
         # The client tries for ever and tells nobody else: who mistyped the address must read it somewhere, once.
@@ -147,11 +158,3 @@ class NatsBell:
 
 def _subject(kind: type[Note]) -> str:
     return f"{SUBJECT}.{kind.__struct_config__.tag}"
-
-
-async def _on_disconnect() -> None:
-    log.warning("bell_disconnected")
-
-
-async def _on_reconnect() -> None:
-    log.info("bell_reconnected")

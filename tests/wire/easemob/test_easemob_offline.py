@@ -30,6 +30,13 @@ async def signed_in(desk: Desk, name: str) -> AsyncIterator[Client]:
         yield client
 
 
+async def is_away(desk: Desk, name: str) -> None:
+    """Wait until nobody takes a client whose socket has closed for there any more: its row goes a moment later."""
+    async with asyncio.timeout(20):
+        while (await desk.ok("GET", f"/users/{name}/status"))["data"] != {name: "offline"}:
+            await asyncio.sleep(0.05)
+
+
 async def count(desk: Desk, name: str) -> int:
     """``offline_msg_count``."""
     body = await desk.ok("GET", f"/users/{name}/offline_msg_count")
@@ -126,6 +133,7 @@ async def test_case_9_online_only(desk: Desk) -> None:
         number = await desk.sent("there", routetype="ROUTE_ONLINE")
         (meta,) = await client.news()
         assert meta.id == int(number)
+    await is_away(desk, "there")
     async with signed_in(desk, "u1") as sender:
         # To nobody, and yet sent: the sender's copy has the number that the caller was told.
         number = await desk.sent("there", routetype="ROUTE_ONLINE", sync_device=True)

@@ -13,10 +13,11 @@ MORE = "查看pushplus消息详情"
 
 async def arrived(client, sink, path: str, content: str = "消息内容", **fields: Any) -> tuple[Received, str]:
     """The one request for a new message, sent with success, and its page."""
+    before = len(sink.received)
     code = await client.accepted(title="标题", content=content, channel="webhook", **fields)
     assert (await client.result(code))["status"] == 2
     link = f"http://onebell.example/shortMessage/{code}"
-    (request,) = [one for one in sink.received[-1:] if one.target.startswith(path)]
+    (request,) = [one for one in sink.received[before:] if one.target.startswith(path)]
     return request, link
 
 

@@ -23,8 +23,9 @@ async def test_records_arrive_in_arrays(server: RunningServer) -> None:
     async with http_service(answer(200)) as receiver:
         await told_at(server, f"{receiver.base}/ums")
         people = ["alice", "bob", "carol", "user1", "user2", "nobody"]
-        for _ in range(16):  # twelve events each: found and stored five times, one nobody, the end
-            await sent(server, aud_userid=people, msg_app=[APP], callback={"params": {"name": "joe"}})
+        # Twelve events each: found and stored five times, one nobody, the end. At once: they wait 10 s for company.
+        fields = {"aud_userid": people, "msg_app": [APP], "callback": {"params": {"name": "joe"}}}
+        await asyncio.gather(*(sent(server, **fields) for _ in range(16)))
         async with asyncio.timeout(20):
             while not receiver.received:
                 await asyncio.sleep(0.05)

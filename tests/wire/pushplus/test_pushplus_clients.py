@@ -44,8 +44,8 @@ async def newest(client, uid: str = "alice") -> dict[str, Any]:
 
 
 def apprised(url: str, base: str) -> apprise.NotifyBase:
-    """An apprise service by its own URL, its host changed."""
-    service = apprise.Apprise.instantiate(url)
+    """An apprise service by its own URL, its host changed, and its 4 s of patience: a busy machine may stall."""
+    service = apprise.Apprise.instantiate(f"{url}{'&' if '?' in url else '?'}cto=30&rto=30")
     service.notify_url, service.batch_url = f"{base}/send", f"{base}/batchSend"
     return service
 

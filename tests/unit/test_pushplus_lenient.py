@@ -22,6 +22,7 @@ from onebell.dialects.pushplus.lenient import (
     [
         ("{'name':'名称','size':'大小'}", {"name": "名称", "size": "大小"}),
         ("{a:1,b_c:-2.5e3,$d:true,e-f:null}", {"a": 1, "b_c": Raw(b"-2.5e3"), "$d": True, "e-f": None}),
+        ("{24G:'40',5G1:'41',名称:1,1:2}", {"24G": "40", "5G1": "41", "名称": 1, "1": 2}),
         ("[1,2,]", [1, 2]),
         ("{}", {}),
         ("{'a':{'b':[{'c':[]}]}}", {"a": {"b": [{"c": []}]}}),
@@ -40,7 +41,7 @@ def test_lenient_forms_are_read(text, value):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[", "{'a'", "{'a':", "{'a':1", "'a", '"\\', r'"\u12"', "{1:2}", "tru", "undefined", "1 2", "{a 1}",
+    ["", "{", "[", "{'a'", "{'a':", "{'a':1", "'a", '"\\', r'"\u12"', "tru", "undefined", "1 2", "{a 1}",
      "[1 2]", "{,}", "--1", "NaN", "}"],
 )  # fmt: skip
 def test_what_is_not_json_is_refused(text):

@@ -20,7 +20,8 @@ LENIENT_BYTES = 640 * 1024
 _DIGITS = 300
 _BLANK = re.compile(r"[\s\ufeff]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-_WORD = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.-]*")
+_WORD = re.compile(r"[\w$][\w$.-]*")
+"""A bare key may begin with a digit: a router's report has ``24G`` and ``5G1`` (sheet §4 ``route``)."""
 _INSIDE = {
     '"': re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL),
     "'": re.compile(r"[^'\\]*+(?:\\.[^'\\]*+)*+", re.DOTALL),

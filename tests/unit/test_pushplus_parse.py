@@ -91,6 +91,13 @@ def test_what_a_row_has_no_room_for_is_left_out():
     assert (asked.icon, asked.to) == ("", ("x" * parse.ID_CHARS,))
 
 
+@pytest.mark.parametrize("icon", ["javascript:alert(1)", "//a/i.png", "data:image/png;base64,AA==", "i.png", "http://"])
+def test_an_icon_is_an_address(icon):
+    """A robot may refuse a whole card for its picture: what is no http(s) URL is as good as none."""
+    assert parse.asked(Fields(content="c", icon=icon), OFF).icon == ""
+    assert parse.asked(Fields(content="c", icon=" https://a/i.png "), OFF).icon == "https://a/i.png"
+
+
 @pytest.mark.parametrize("name", ["wechat", "WEBHOOK", " mail ", "cp", "sms", "extension", "app"])
 def test_channels_are_matched_without_case(name):
     """Stored canonically."""

@@ -66,7 +66,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     callback_url: str  # an http(s) URL or empty
     has_callback: bool  # the request named one, usable or not
     timestamp: str
-    icon: str
+    icon: str  # an http(s) URL or empty
 
 
 def asked(fields: Fields, profile: Profile) -> Asked:
@@ -91,7 +91,7 @@ def asked(fields: Fields, profile: Profile) -> Asked:
         callback_url=_http_url(fields.callback_url.strip()),
         has_callback=bool(fields.callback_url),
         timestamp=fields.timestamp.strip(),
-        icon=_short(fields.icon.strip()),
+        icon=_http_url(fields.icon.strip()),
     )
 
 
@@ -161,12 +161,8 @@ def _friends(to: str, cap: int) -> tuple[str, ...]:
     return tuple(tokens)[:cap]
 
 
-def _short(url: str) -> str:
-    return url if len(url) <= URL_CHARS else ""
-
-
 def _http_url(text: str) -> str:
-    if not _short(text):
+    if len(text) > URL_CHARS:
         return ""
     try:
         url = urlsplit(text)

@@ -200,6 +200,25 @@ async def test_passing_messages_go_after_two_minutes(store: Store, rows: Rows) -
     assert (await rows.one(schema.mailbox)).floor == 0
 
 
+async def test_callbacks_outlive_a_passing_message(store: Store, rows: Rows) -> None:
+    """What waits to be told keeps the message; what is packed is sent or parked without it."""
+    message = await rows.message(keep="while_online")
+    row = {"space_id": SPACE, "message_id": message}
+    await rows.put(schema.event, [{**row, "id": rows.mint.mint(), "kind": "missed", "packed": 0}])
+    rows.clock.move(121)
+    keeper, _ = node(store, rows)
+    await keeper.turn()
+    assert len(await rows.all(schema.message)) == 1
+
+    await rows.put(schema.callback, [{**row, "id": rows.mint.mint(), "state": "due"}])
+    await rows.db.write(lambda connection: connection.execute(sa.update(schema.event).values(packed=1)))
+    await keeper.turn()
+
+    assert (await rows.all(schema.message), await rows.all(schema.event)) == ([], [])
+    left = await rows.one(schema.callback)
+    assert (left.message_id, left.state) == (0, "due")
+
+
 async def test_tombstones_go_after_thirty_days(store: Store, rows: Rows) -> None:
     """A deleted entry is remembered for thirty days."""
     (person,) = await rows.people(["a"])

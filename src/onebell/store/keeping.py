@@ -131,14 +131,19 @@ def _delete_rows(
 
 
 def _passing(connection: sa.Connection, older_than_ms: int) -> int:
+    untold = sa.exists().where(
+        event.c.space_id == message.c.space_id, event.c.message_id == message.c.id, event.c.packed == ZERO
+    )
     rows = connection.execute(
         sa.select(message.c.space_id, message.c.id)
-        .where(message.c.keep == _PASSING, message.c.created_at < older_than_ms)
+        .where(message.c.keep == _PASSING, message.c.created_at < older_than_ms, ~untold)
         .order_by(message.c.created_at)
         .limit(PIECE)
     )
-    # Nobody's gap: who was not there when it passed was never meant to get it.
-    return _take_away(connection, [(row.space_id, row.id) for row in rows], leaves_gap=False)
+    # Nobody's gap: who was not there when it passed was never meant to get it. It was accepted all the same, and its
+    # callbacks are delivered or parked like any others: they outlive it.
+    outlive = sa.update(callback).values(message_id=0)
+    return _take_away(connection, [(row.space_id, row.id) for row in rows], outlive, leaves_gap=False)
 
 
 def _old_messages(connection: sa.Connection, space_id: int, older_than_ms: int) -> int:
@@ -148,11 +153,13 @@ def _old_messages(connection: sa.Connection, space_id: int, older_than_ms: int) 
         .order_by(message.c.id)
         .limit(PIECE)
     )
-    return _take_away(connection, [(row.space_id, row.id) for row in rows], leaves_gap=True)
+    return _take_away(connection, [(row.space_id, row.id) for row in rows], sa.delete(callback), leaves_gap=True)
 
 
-def _take_away(connection: sa.Connection, keys: Sequence[Key], *, leaves_gap: bool) -> int:
-    """A piece of what hangs on these messages; they themselves once nothing does."""
+def _take_away(
+    connection: sa.Connection, keys: Sequence[Key], callbacks: sa.Update | sa.Delete, *, leaves_gap: bool
+) -> int:
+    """A piece of what hangs on these messages, they themselves once nothing does; ``callbacks`` says what theirs do."""
     if not keys:
         return 0
     removed = _entries(connection, keys, leaves_gap=leaves_gap)
@@ -162,7 +169,7 @@ def _take_away(connection: sa.Connection, keys: Sequence[Key], *, leaves_gap: bo
         return removed
     for table in _OF_MESSAGE:
         connection.execute(sa.delete(table).where(keys_in(table, keys, "message_id")))
-    connection.execute(sa.delete(callback).where(keys_in(callback, keys, "message_id")))
+    connection.execute(callbacks.where(keys_in(callback, keys, "message_id")))
     _let_go_of_files(connection, keys)
     connection.execute(sa.delete(message).where(keys_in(message, keys)))
     return len(keys)

@@ -48,9 +48,11 @@ class Findings:
         self._warnings: list[Finding] = []
 
     def problem(self, where: str, why: str) -> None:
-        """Something that must be corrected before anything is applied."""
+        """Something that must be corrected before anything is applied; of a place the first one: a secret that is not
+        there is not of the wrong shape as well."""
         where = self._original(where)
-        self._problems.append(Finding(self._lines.at(where), where, why))
+        if all(one.where != where for one in self._problems):
+            self._problems.append(Finding(self._lines.at(where), where, why))
 
     def warning(self, where: str, why: str) -> None:
         """Something that is left out."""

@@ -516,6 +516,14 @@ async def test_a_record_follows_the_file(home: Space):
     assert await home.apply(ALICE) == ["- item wecom k"]
 
 
+async def test_a_record_stands_once(home: Space):
+    """Two of one name are told by it, also by a dry run: neither can be meant."""
+    twice = ALICE + RECORD + 'owner = "alice"\n' + RECORD + 'owner = "Alice"\n'
+    with pytest.raises(Conflict, match="item wecom Alice k: stands in the file twice"):
+        await home.report(twice, dry_run=True)
+    assert await home.apply(ALICE + RECORD + RECORD + 'owner = "alice"\n') != []
+
+
 async def test_what_only_one_space_may_have(home: Space):
     """Callers of an Easemob app say no space: a second one of its name would be reached by nobody."""
     await home.apply('[space]\nname = "one"\n' + RECORD + "is_one = true\n")

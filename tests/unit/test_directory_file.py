@@ -209,10 +209,13 @@ def test_the_variables_a_file_names():
 
 
 def test_secrets_that_are_not_there(tmp_path: Path):
-    """A missing variable and an unreadable file are findings with their lines."""
-    assert refusals(ALICE + 'password = "env:GONE"\nname = "file:gone"', base=tmp_path) == [
+    """A missing variable and an unreadable file are findings with their lines, and nothing more is said of them."""
+    secrets = 'password = "env:GONE"\nname = "file:gone"\nemail = "env:GONE_TOO"\ntimezone = "env:GONE_AS_WELL"'
+    assert refusals(ALICE + secrets, base=tmp_path) == [
         "line 3: people[0].password: the environment has no GONE",
         "line 4: people[0].name: gone cannot be read: FileNotFoundError",
+        "line 5: people[0].email: the environment has no GONE_TOO",
+        "line 6: people[0].timezone: the environment has no GONE_AS_WELL",
     ]
 
 

@@ -114,6 +114,7 @@ def test_unknown_keys_and_values_are_refused(change):
         ({"users": [{"person": "a", "token": "short"}]}, r"pushplus.users\[0\].token"),
         ({"users": [{"person": "a", "token": TOKEN.upper()}]}, r"pushplus.users\[0\].token"),
         ({"users": [{"person": p, "token": TOKEN} for p in "ab"]}, r"pushplus.users\[1\].token"),
+        ({"users": [{"person": p, "token": t * 32} for p, t in ("a1", "A2")]}, r"pushplus.users\[1\].person"),
         ({"friends": [{"owner": "a", "friend": "b", "token": "x"}]}, r"pushplus.friends\[0\].token"),
         (
             {"friends": [{"owner": o, "friend": "b", "token": t * 32} for o, t in (("a", "1"), ("A", "2"))]},

@@ -76,7 +76,7 @@ def test_profiles_and_rates() -> None:
     [
         ({"groups": [GROUP | {"chatid": "a|b"}]}, "wecom.groups[0].chatid"),
         ({"blackboards": [BOARD | {"chatid": ""}]}, "wecom.blackboards[0].chatid"),
-        ({"groups": [GROUP], "blackboards": [BOARD | {"chatid": "wrG1"}]}, "wecom.groups[1].chatid"),
+        ({"groups": [GROUP], "blackboards": [BOARD | {"chatid": "wrG1"}]}, "wecom.blackboards[0].chatid"),
         ({"bots": [BOT | {"key": "short"}]}, "wecom.bots[0].key"),
         ({"bots": [BOT | {"name": " "}]}, "wecom.bots[0].name"),
         ({"bots": [BOT, BOT | {"key": KEY[::-1]}]}, "wecom.bots[1].name"),

@@ -171,6 +171,7 @@ def _pre(pre: Pre) -> WantedRecord:
 
 def _check(section: Section) -> None:
     _check_tokens("users", [user.token for user in section.users])
+    _check_people([user.person.lower() for user in section.users])
     _check_tokens("tokens", [token.token for token in section.tokens])
     _check_tokens("friends", [friend.token for friend in section.friends])
     _check_pairs([(friend.owner, friend.friend) for friend in section.friends])
@@ -187,6 +188,12 @@ def _check_tokens(table: str, tokens: list[str]) -> None:
             raise Problem(f"pushplus.{table}[{no}].token", "must be 32 lower-case hex digits")
         if token in tokens[:no]:
             raise Problem(f"pushplus.{table}[{no}].token", "stands here twice")
+
+
+def _check_people(people: list[str]) -> None:
+    for no, person in enumerate(people):
+        if person in people[:no]:
+            raise Problem(f"pushplus.users[{no}].person", "has a user token already; give him [[pushplus.tokens]]")
 
 
 def _check_pairs(pairs: list[tuple[str, str]]) -> None:

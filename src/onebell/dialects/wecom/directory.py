@@ -77,11 +77,14 @@ def wanted(section: Section) -> list[Wanted]:
 
 
 def _check_chats(section: Section) -> None:
+    taken: set[str] = set()
     for table, chats in (("groups", section.groups), ("blackboards", section.blackboards)):
         for number, chat in enumerate(chats):
             if not _CHATID.fullmatch(chat.chatid):
                 raise Problem(f"wecom.{table}[{number}].chatid", "must be 1 to 64 of A-Z a-z 0-9 _ -")
-    _check_once("wecom.groups", "chatid", [chat.chatid for chat in (*section.groups, *section.blackboards)])
+            if chat.chatid in taken:
+                raise Problem(f"wecom.{table}[{number}].chatid", "stands here a second time")
+            taken.add(chat.chatid)
 
 
 def _check_once(where: str, field: str, values: Sequence[str]) -> None:

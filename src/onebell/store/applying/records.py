@@ -16,9 +16,13 @@ from onebell.store.records import NewRecord, seal_object
 
 
 def plan(desk: Desk, wanted: Sequence[WantedRecord]) -> None:
-    """Compare the records and remove what an earlier file made and this one does not name."""
+    """Compare the records and remove what an earlier file made and this one does not name.
+
+    Raises:
+        Conflict: the file names one twice, or another space has one of which there can be only one.
+    """
     kept: set[int] = set()
-    for want in wanted:
+    for want in _each_once(wanted):
         owner = desk.person(want.owner)
         stored = verbs.by_key(desk.connection, desk.vault, desk.space, want.dialect, want.kind, want.key, owner)
         if stored is None:
@@ -29,6 +33,16 @@ def plan(desk: Desk, wanted: Sequence[WantedRecord]) -> None:
     for stored in verbs.of_origin(desk.connection, desk.vault, desk.space, FROM_FILE):
         if stored.id not in kept:
             _remove(desk, stored)
+
+
+def _each_once(wanted: Sequence[WantedRecord]) -> Sequence[WantedRecord]:
+    seen: set[tuple[str, str, str, str]] = set()
+    for want in wanted:
+        name = (want.dialect, want.kind, want.owner.lower(), want.key)
+        if name in seen:
+            raise Conflict(f"{_thing(want)}: stands in the file twice")
+        seen.add(name)
+    return wanted
 
 
 def _thing(want: WantedRecord) -> str:

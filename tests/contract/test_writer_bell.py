@@ -175,6 +175,42 @@ async def test_a_server_may_start_later(tmp_path: Path, server: NatsProcess) -> 
     await bell.close()
 
 
+async def test_connected_is_who_hears_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after a break a bell is connected when the server has read what it listens to, and not before."""
+    monkeypatch.setattr(nats_bell, "RECONNECT_S", 0.01)
+    connections: list[asyncio.StreamWriter] = []
+    may_read, has_subscribed = asyncio.Event(), asyncio.Event()
+    may_read.set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        writer.write(b'INFO {"max_payload":1048576}\r\n')
+        while line := await reader.readline():
+            if line.startswith(b"SUB"):
+                has_subscribed.set()
+            elif line.startswith(b"PING"):
+                if has_subscribed.is_set():
+                    await may_read.wait()
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    bell = NatsBell(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    await bell.open()
+    await until(lambda: bell.is_connected)
+    may_read.clear()
+    has_subscribed.clear()
+    connections[0].close()
+    await has_subscribed.wait()
+
+    assert not bell.is_connected
+    may_read.set()
+    await until(lambda: bell.is_connected)
+    await bell.close()
+    server.close()
+    await asyncio.gather(*(one.wait_closed() for one in connections))
+
+
 async def test_an_address_where_nobody_listens_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client tries for ever: the log says at the first failure that there is no connection, and not again."""
     monkeypatch.setattr(nats_bell, "MOMENT_S", 0)

@@ -78,9 +78,9 @@ def addresses(kind: str, count: int) -> list[str]:
     return [f"u{number}@x.test" for number in range(count)] if kind == "smtp" else ["code"] * count
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An HTTP service never greets a mail client; nobody needs to wait long to see that."""
+    """Where silence is met (an HTTP service never greets a mail client) nobody needs to wait long to see that."""
     monkeypatch.setattr("onebell.carriers.http_answers.TIMEOUT_S", 0.3)
     monkeypatch.setattr("onebell.carriers.smtp.carrier.COMMAND_S", 0.3)
 
@@ -129,6 +129,7 @@ async def test_abilities_are_what_the_carrier_can_do(kind: str, outbound: Outbou
         assert isinstance(manifest.rules[rule], Exempt) == (ability not in manifest.abilities)
 
 
+@pytest.mark.usefixtures("short_times")
 @pytest.mark.parametrize("kind", registry.kinds())
 async def test_one_outcome_for_each_address(kind: str, outbound: Outbound) -> None:
     """A full batch gets as many outcomes as addresses, whatever the provider does."""
@@ -150,6 +151,7 @@ async def test_a_provider_that_is_down_costs_no_message(kind: str, outbound: Out
     assert {type(one) for one in await send(kind, port, outbound)} == {Temporary}
 
 
+@pytest.mark.usefixtures("short_times")
 @pytest.mark.parametrize("kind", registry.kinds())
 async def test_a_provider_that_hangs_is_given_up(kind: str, outbound: Outbound) -> None:
     """Silence ends with the carrier's own time limit, which lies below the core's 30 s."""

@@ -3,10 +3,12 @@
 import json
 
 import pytest
+import sqlalchemy as sa
 from tests.wire.pushplus.conftest import UNWANTED
 from tests.wire.pushplus.support import FB, UTC, eventually
 
 from onebell.dialects.pushplus import points
+from onebell.store import schema
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -57,6 +59,7 @@ async def test_nobody_with_a_phone(client):
 
 async def test_only_what_was_sent_costs(client, sink):
     """Seed, channel sms: 10 points for each message that was sent. What the service refused is given back, once."""
+    await _spent_nothing(client)
     unwanted = {"token": UTC, "title": UNWANTED, "content": "c", "channel": "sms"}
     failed = await client.accepted(**unwanted, callbackUrl=f"{sink.base}/callback")
     (told,) = await eventually(lambda: sink.about(failed, "/callback"))
@@ -72,6 +75,7 @@ async def test_only_what_was_sent_costs(client, sink):
 
 async def test_points_are_charged_for_each_phone(client, sink):
     """10 points each, only where points are kept; what they do not pay for is refused whole and charged nothing."""
+    await _spent_nothing(client)
     bell = {"token": UTC, "title": "t", "content": "to the topic", "channel": "sms", "topic": "bell"}
     code = await client.accepted(**bell)  # alice and carol: bob has no phone; 15 of 35 points are left
     told = [request.json["to"] for request in await eventually(lambda: _both(sink, code))]
@@ -84,6 +88,14 @@ async def test_points_are_charged_for_each_phone(client, sink):
     assert [refused.body.decode(), again.body.decode()] == [SHORT, SHORT]
     await client.accepted(token=UTC, content="other channels cost nothing")
     assert await _has_points(client, 5)
+
+
+async def _spent_nothing(client) -> None:
+    """Carol has all her points, whichever test comes first."""
+    context = client.server.application.context
+    carol = await context.lookups.credential("pushplus", "user", UTC)
+    hers = (schema.guard.c.space_id == carol.space, schema.guard.c.key == points.spent(carol.owner))
+    await context.store.db.write(lambda connection: connection.execute(sa.delete(schema.guard).where(*hers)))
 
 
 async def _has_points(client, left: int) -> bool:

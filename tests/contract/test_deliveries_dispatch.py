@@ -2,78 +2,26 @@
 
 import asyncio
 import threading
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import pytest
-from tests.fakes.carriers import FakeCarrier, FakeCarriers
+from tests.contract.dispatching import Node, dispatcher_of, node_of
+from tests.fakes.carriers import FakeCarrier
 from tests.fakes.node import HeardBell, context_of, plain_render
-from tests.rows import SPACE, Rows
+from tests.rows import SPACE
 
 from onebell.core.bell import Due
 from onebell.core.dispatch import LANES_PER_CLAIM, Dispatcher
 from onebell.core.outcomes import Outcome, Permanent, Split, Temporary, Throttled, Unauthorized
-from onebell.core.verdict import Judge
 from onebell.core.work import LEASE_S
 from onebell.store import schema
 from onebell.store.base import Store
 from onebell.store.engine import Database
 
 
-@dataclass
-class Node:
-    """A dispatcher, its carriers and its rows."""
-
-    rows: Rows
-    carriers: FakeCarriers
-    dispatcher: Dispatcher
-    bell: HeardBell
-    account: int
-    carrier: FakeCarrier
-
-    async def send_all(self) -> None:
-        """Claim and send until nothing is due."""
-        for _ in range(20):
-            await self.dispatcher.turn()
-            if not self.dispatcher.has_calls:
-                return
-            await self.dispatcher.idle()
-
-    async def queue(self, *addresses: str, message: int = 0, account: int = 0) -> list[int]:
-        """A message with a delivery to each of these addresses."""
-        message = message or await self.rows.message(watched=1)
-        return [
-            await self.rows.delivery(message, account or self.account, await self.target(address, account))
-            for address in addresses
-        ]
-
-    async def target(self, address: str, account: int = 0) -> int:
-        found = await self.rows.all(schema.target, value=address, account_id=account or self.account)
-        return found[0].id if found else await self.rows.target(account or self.account, address)
-
-    async def until_sent(self, *deliveries: int) -> None:
-        """Wait until these are sent, at most 20 s."""
-        async with asyncio.timeout(20):
-            while {(await self.states())[delivery] for delivery in deliveries} != {"sent"}:
-                await asyncio.sleep(0.01)
-
-    async def states(self) -> dict[int, str]:
-        return {row.id: row.state for row in await self.rows.all(schema.delivery)}
-
-
-def dispatcher_of(store: Store, rows: Rows, carriers: FakeCarriers, bell: HeardBell, **more: float) -> Dispatcher:
-    context = context_of(store, rows, bell, workers=16)
-    return Dispatcher(context, carriers, plain_render, Judge(jitter=lambda: 0.5), **more)
-
-
 @pytest.fixture
 async def node(store: Store, database: Database) -> Node:
-    rows, bell, carrier = Rows(database), HeardBell(), FakeCarrier()
-    await rows.space()
-    account = await rows.account("main")
-    carriers = FakeCarriers(by_code={"main": carrier})
-    return Node(rows, carriers, dispatcher_of(store, rows, carriers, bell), bell, account, carrier)
+    return await node_of(store, database)
 
 
 async def test_what_is_due_is_sent_and_closed(node: Node) -> None:
@@ -256,85 +204,6 @@ async def test_a_refused_credential_stops_the_account_and_nothing_is_lost(node: 
     await node.send_all()
 
     assert await node.states() == dict.fromkeys(first + later, "sent")
-
-
-async def test_what_waits_for_a_stopped_account_is_given_up_in_its_time(node: Node) -> None:
-    """After the carrier's max_age it is expired and says what stopped the account; younger ones wait on."""
-    (old,) = await node.queue("a")
-    node.carrier.script("a", Unauthorized(why="401 token expired"))
-    await node.send_all()
-    node.rows.clock.move(node.carriers.age_s - 1)
-    (young,) = await node.queue("b")
-    await node.send_all()
-    assert (await node.states())[old] == "due"
-
-    node.rows.clock.move(1)
-    await node.send_all()
-
-    row = await node.rows.one(schema.delivery, id=old)
-    assert (row.state, row.why) == ("expired", "401 token expired")
-    assert (await node.states())[young] == "due"
-
-
-@pytest.mark.parametrize("scope", ["account", "target"])
-async def test_what_expires_while_its_account_is_paused_is_told_then(
-    node: Node, scope: Literal["account", "target"]
-) -> None:
-    """A message with a time to live ends when that is over and not when the pause is; those without one wait on."""
-    (first,) = await node.queue("a")
-    node.carrier.script("a", Throttled(why="429", wait_s=600, scope=scope))
-    await node.send_all()
-    message = await node.rows.message(watched=1)
-    address, until = await node.target("a"), node.rows.clock.now_ms() + 5_000
-    short = await node.rows.delivery(message, node.account, address, expires_at=until)
-    node.rows.clock.move(4.9)
-    await node.send_all()
-    assert (await node.states())[short] == "due"
-    node.bell.rung.clear()
-
-    node.rows.clock.move(0.1)
-    await node.send_all()
-
-    assert await node.states() == {first: "due", short: "expired"}
-    assert (await node.rows.one(schema.delivery, id=short)).why == "expired before it could be delivered"
-    assert (await node.rows.one(schema.message, id=message)).state == "finished"
-    kinds = [row.kind for row in await node.rows.all(schema.event, message_id=message)]
-    assert kinds == ["expired", "finished"]
-    assert Due(space=0, queue="events") in node.bell.rung
-    assert len(node.carrier.batches) == 1
-
-
-async def test_what_expires_while_its_account_is_stopped_says_what_stopped_it(node: Node) -> None:
-    """A time to live that is shorter than the carrier's max_age counts for a stopped account too."""
-    await node.queue("a")
-    node.carrier.script("a", Unauthorized(why="401 token expired"))
-    await node.send_all()
-    until = node.rows.clock.now_ms() + 5_000
-    message = await node.rows.message(watched=1)
-    short = await node.rows.delivery(message, node.account, await node.target("b"), expires_at=until)
-    node.rows.clock.move(5)
-    await node.send_all()
-
-    row = await node.rows.one(schema.delivery, id=short)
-    assert (row.state, row.why) == ("expired", "401 token expired")
-
-
-async def test_what_is_under_way_does_not_expire(node: Node) -> None:
-    """A call that began in time ends as it ends, also when the clock jumps past its lease meanwhile."""
-    until = node.rows.clock.now_ms() + 5_000
-    message = await node.rows.message(watched=1)
-    delivery = await node.rows.delivery(message, node.account, await node.target("a"), expires_at=until)
-    gate = asyncio.Event()
-    node.carrier.script("a", gate)
-    await node.dispatcher.turn()
-    await node.carrier.called(1)
-    node.rows.clock.move(LEASE_S + 1)
-    await node.dispatcher.turn()
-    assert await node.states() == {delivery: "due"}
-
-    gate.set()
-    await node.dispatcher.idle()
-    assert await node.states() == {delivery: "sent"}
 
 
 async def test_a_split_batch_finds_the_one_at_fault(node: Node) -> None:

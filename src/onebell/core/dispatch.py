@@ -133,9 +133,8 @@ class Dispatcher:
         await self._give_back_stale(now)
         lanes = await queue.lanes(now)
         await self._give_up(lanes, now)
-        await self._expire(lanes, now)
+        is_more_likely = await self._expire(lanes, now)
         claims = await self._claims(lanes, now)
-        is_more_likely = False
         # Every lane in every turn: those whose addresses are all paused have waited longest and give nothing.
         for start in range(0, len(claims), LANES_PER_CLAIM):
             if not self._is_stopping:
@@ -179,13 +178,17 @@ class Dispatcher:
             if lane.due_at <= due_until:
                 self._announce(await self._context.store.deliveries.give_up(lane, due_until, now, self._context.mint))
 
-    async def _expire(self, lanes: Sequence[DueLane], now: int) -> None:
-        """Whoever watches a message hears that it has expired when it does, also while its account is paused."""
-        queue, mint = self._context.store.deliveries, self._context.mint
+    async def _expire(self, lanes: Sequence[DueLane], now: int) -> bool:
+        """Whoever watches a message hears that it has expired when it does, also while its account is paused. Whether
+        there may be more of them."""
+        queue, mint, is_more_likely = self._context.store.deliveries, self._context.mint, False
         for lane in lanes:
             if 0 < lane.expires_at <= now:
                 here = self._lanes.get((lane.space, lane.account)) or Lane()
-                self._announce(await queue.expire(lane, now, mint, tuple(sorted(here.in_hand))))
+                closed = await queue.expire(lane, now, mint, tuple(sorted(here.in_hand)))
+                self._announce(closed)
+                is_more_likely |= bool(closed.finished)
+        return is_more_likely
 
     def _max_age_s(self, account: CarrierAccount) -> float:
         return account.max_age_s or self._carriers.max_age_s(account.kind)

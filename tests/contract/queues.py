@@ -60,9 +60,11 @@ class Desk:
         return Reader(space=SPACE, mailbox=ALICE, device=signed_in.session.device, dialect="easemob", realm=APP,
                       kept=KEPT, counted_until=2**62, since=since)  # fmt: skip
 
-    async def send(self, which: int = WITH_BOB, *, shown: int = 0, device: int = 0, copy: bool = False) -> int:
+    async def send(
+        self, which: int = WITH_BOB, *, shown: int = 0, device: int = 0, copy: bool = False, keep: str = "stored"
+    ) -> int:
         """A message in a conversation; its public id."""
-        item = self.node.item(boxes=[Box(ALICE, which, int(copy))], slots=1, shown=shown)
+        item = self.node.item(boxes=[Box(ALICE, which, int(copy))], slots=1, shown=shown, keep=keep)
         item.stored = msgspec.structs.replace(item.stored, dialect="easemob", device=device)
         receipt = await self.node.writer.accept(item)
         if copy:

@@ -129,6 +129,17 @@ async def test_the_newest_replace_the_oldest(desk: Desk) -> None:
     assert await desk.store.queues.undelivered(web, desk.now) == KEPT
 
 
+async def test_what_is_imported_replaces_nothing(desk: Desk) -> None:
+    """It waits for nobody, and what waits goes on waiting, however much is imported behind it."""
+    web = desk.reader(await desk.sign_in())
+    sent = [await desk.send() for _ in range(KEPT - 1)]
+    for keep in ("history", "unread_history") * 2:
+        await desk.send(keep=keep)
+
+    assert sent == await desk.ids(web)
+    assert await desk.store.queues.undelivered(web, desk.now) == len(sent)
+
+
 async def test_what_is_old_recalled_or_deleted_does_not_wait(desk: Desk) -> None:
     """None of these is delivered any more."""
     signed_in = await desk.sign_in()

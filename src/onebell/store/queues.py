@@ -70,6 +70,8 @@ _below = Quick(
         entry.c.direction == 0,
         entry.c.shown < Shown.SIGNAL,
         entry.c.created_at <= _number("counted_until"),
+        # Nothing arrives when it is sent but what is imported, which waits for nobody and replaces nothing that does.
+        entry.c.taken_at != entry.c.created_at,
     )
     .order_by(entry.c.seq.desc())
     .offset(_number("kept"))

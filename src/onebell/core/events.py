@@ -20,7 +20,8 @@ class EventKind(Enum):
     SENT = "sent"
     """A provider took the delivery (UMS type 2)."""
     FAILED = "failed"
-    """A delivery failed for good; ``data`` = {"code","message"} (UMS type 3)."""
+    """A delivery failed for good, or without one the rest of an audience that could not be expanded; ``data`` =
+    {"code","message"} (UMS type 3)."""
     DELIVERED = "delivered"
     """A provider or reader confirmed it (UMS type 4)."""
     UNDELIVERED = "undelivered"

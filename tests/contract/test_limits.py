@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 from tests.engines import Cluster
 
 from onebell.clock import SystemClock
@@ -140,6 +141,30 @@ async def test_a_failed_flush_loses_no_count(
         assert not await limits.take(1, "k", 10, 60, amount=4)
     await limits.flush()
     assert await SharedLimits(database, clock).used(1, "k", 60) == 8
+
+
+async def test_an_outage_is_told_once(database: Database, limits: SharedLimits, monkeypatch: pytest.MonkeyPatch):
+    """However often the store is asked meanwhile: a disk that is full is not filled with log."""
+    asked = asyncio.Queue[None]()
+
+    async def away(*_: object) -> None:
+        asked.put_nowait(None)
+        raise StoreUnavailable("gone")
+
+    monkeypatch.setattr("onebell.store.limits.FLUSH_S", 0)
+    monkeypatch.setattr("onebell.store.limits.RETRY_S", 0)
+    limits.count(1, "k", 60)
+    with capture_logs() as logged, monkeypatch.context() as broken:
+        broken.setattr(database, "write", away)
+        running = asyncio.create_task(limits.run())
+        for _ in range(3):
+            await asked.get()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    await limits.flush()
+
+    assert [line["event"] for line in logged] == ["limits_not_shared"]
+    assert await limits.used(1, "k", 60) == 1
 
 
 async def test_old_counts_are_swept(database: Database, limits: SharedLimits, clock: StillClock):

@@ -20,6 +20,8 @@ from onebell.store.upserts import insert_or_add, pages
 log = structlog.get_logger()
 
 FLUSH_S = 0.2
+RETRY_S = 1.0
+"""How often a store that takes no writes is asked: at the usual pace a full disk would get ten lines a second."""
 BUCKETS = 60
 """Parts of a window: what was taken counts for the window's length, less at most one part."""
 WINDOWS = 100_000
@@ -126,6 +128,7 @@ class SharedLimits:
         self._used: dict[Name, _Window] = {}  # since the last flush
         self._flushing = asyncio.Lock()
         self._swept_ms = 0
+        self._is_shared = True  # whether the last flush got through
 
     async def take(self, space: int, key: str, limit: int, window_s: int, amount: int = 1) -> bool:
         now_ms = self._clock.now_ms()
@@ -189,10 +192,10 @@ class SharedLimits:
     # ------------------------------------------------------------ flushing
 
     async def run(self) -> None:
-        """Flush every 200 ms until cancelled, and once more then."""
+        """Flush every 200 ms until cancelled, and once more then; every second while the store takes no writes."""
         try:
             while True:
-                await asyncio.sleep(FLUSH_S)
+                await asyncio.sleep(FLUSH_S if self._is_shared else RETRY_S)
                 await self._try_flush()
         finally:
             await asyncio.shield(self._try_flush())
@@ -200,8 +203,11 @@ class SharedLimits:
     async def _try_flush(self) -> None:
         try:
             await self.flush()
+            self._is_shared = True
         except StoreUnavailable:
-            log.warning("limits_not_shared")
+            if self._is_shared:
+                log.warning("limits_not_shared")
+            self._is_shared = False
 
     async def flush(self) -> None:
         """Add this node's counts to the store and learn the sums.

@@ -110,7 +110,7 @@ pre,code,kbd,samp{font-family:ui-monospace,Menlo,Consolas,"Noto Sans Mono CJK SC
 code{padding:.1em .35em;border-radius:5px;background:${soft}}
 pre{padding:12px 14px;border-radius:10px;overflow:auto;background:${soft}}pre code{padding:0;background:none}
 blockquote{margin:0 0 1em;padding:2px 0 2px 14px;border-left:3px solid ${line};opacity:.85}
-.wide{overflow-x:auto;overflow-wrap:break-word;margin:0 0 1em}table{border-collapse:collapse}td,th{border:1px solid ${line};padding:5px 11px;text-align:left}
+.wide{overflow-x:auto;overflow-wrap:break-word;margin:0 0 1em}table{border-collapse:collapse;max-width:100%}td,th{border:1px solid ${line};padding:5px 11px;text-align:left}
 th{background:${soft}}hr{border:0;border-top:1px solid ${line};margin:1.2em 0}
 h1,h2,h3,h4{line-height:1.3;margin:1em 0 .45em}h1{font-size:1.4em}h2{font-size:1.2em}h3{font-size:1.06em}
 body>:first-child{margin-top:0}p{margin:0 0 .8em}ul,ol{padding-left:1.5em}

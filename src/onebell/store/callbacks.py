@@ -228,7 +228,7 @@ def _claim(connection: sa.Connection, now_ms: int, node: int, limit: int) -> tup
         .with_for_update(skip_locked=True, of=callback)
     ).all()
     # Whoever is waited for longer than the schedule says is not asked again meanwhile.
-    lease_until = now_ms + LEASE_MS + 1000 * callback.c.timeout_s
+    lease_until = sa.literal(now_ms + LEASE_MS, sa.BigInteger) + 1000 * callback.c.timeout_s
     if rows:
         # Written before the call: a crash then costs one lease, never a hot loop.
         connection.execute(

@@ -14,6 +14,15 @@ from onebell.store.base import Store
 from onebell.store.engine import Database
 
 
+async def send_all(dispatcher: Dispatcher) -> None:
+    """Claim and send until nothing is due."""
+    for _ in range(20):
+        await dispatcher.turn()
+        if not dispatcher.has_calls:
+            return
+        await dispatcher.idle()
+
+
 @dataclass
 class Node:
     """A dispatcher, its carriers and its rows."""
@@ -26,12 +35,7 @@ class Node:
     carrier: FakeCarrier
 
     async def send_all(self) -> None:
-        """Claim and send until nothing is due."""
-        for _ in range(20):
-            await self.dispatcher.turn()
-            if not self.dispatcher.has_calls:
-                return
-            await self.dispatcher.idle()
+        await send_all(self.dispatcher)
 
     async def queue(self, *addresses: str, message: int = 0, account: int = 0) -> list[int]:
         """A message with a delivery to each of these addresses."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tests.contract.dispatching import send_all
 from tests.fakes.carrier_account import account, tools
 from tests.fakes.carriers import FakeCarriers
 from tests.fakes.dns import FakeResolver
@@ -44,11 +45,7 @@ class Bench:
         return await self.rows.delivery(message, self.account, self.target)
 
     async def send_all(self) -> None:
-        for _ in range(20):
-            await self.dispatcher.turn()
-            if not self.dispatcher.has_calls:
-                return
-            await self.dispatcher.idle()
+        await send_all(self.dispatcher)
 
     async def states(self, *deliveries: int) -> list[str]:
         return [(await self.rows.one(schema.delivery, id=one)).state for one in deliveries]

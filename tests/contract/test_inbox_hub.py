@@ -397,16 +397,22 @@ async def test_a_thousand_messages_while_readers_come_and_go(hub: Hub, boxes: Ma
         assert sum(item["read_at"] is not None for item in newest.values()) == 10
 
 
+async def crowd(hub: Hub, boxes: Mailboxes, mailboxes: list[int]) -> list[Taker]:
+    """A reader of each, who has the first message and knows of all there is."""
+    readers = [Taker(hub, box) for box in mailboxes]
+    await boxes.send(mailboxes, "first")
+    for reader in readers:
+        await reader.until(1)
+        await reader.current()
+    return readers
+
+
 async def test_a_feed_of_thousands_is_served_in_slices(store: Store, boxes: Mailboxes, clock: Steps) -> None:
     """A message for many readers leaves room for others between slices; a second one waits its turn."""
     many = list(range(1000, 1000 + SLICE * 2 + 10))
     await boxes.make(*many)
     async with serving(store, boxes, clock, NEVER_S) as hub:
-        readers = [Taker(hub, box) for box in many]
-        await boxes.send(many, "first")
-        for reader in readers:
-            await reader.until(1)
-            await reader.current()
+        readers = await crowd(hub, boxes, many)
 
         await boxes.send(many, "second")
         assert sum(len(reader.items) for reader in readers) == len(many) + SLICE
@@ -425,11 +431,7 @@ async def test_what_comes_meanwhile_goes_in_one_piece(store: Store, boxes: Mailb
     many = list(range(1000, 1000 + SLICE + 10))
     await boxes.make(*many)
     async with serving(store, boxes, clock, NEVER_S) as hub:
-        readers = [Taker(hub, box) for box in many]
-        await boxes.send(many, "first")
-        for reader in readers:
-            await reader.until(1)
-            await reader.current()
+        readers = await crowd(hub, boxes, many)
         boxes.bell.lost = True
         notes = [await boxes.send(many, title) for title in ("second", "third")]
         boxes.bell.lost = False

@@ -267,6 +267,18 @@ def test_a_newer_database_is_refused(tmp_path: Path, migrations: Path) -> None:
         migrate.upgrade_sqlite(file)
 
 
+def test_a_database_that_only_says_it_is_up_to_date_is_refused(tmp_path: Path) -> None:
+    """The first revision changes until the first release: who comes from before is told at the start, not by each
+    write that fails."""
+    file = tmp_path / "onebell.db"
+    migrate.upgrade_sqlite(file)
+    with open_file(file) as connection:
+        connection.exec_driver_sql("ALTER TABLE callback DROP COLUMN last_reply")
+
+    with pytest.raises(migrate.OtherTables, match=r"callback\.last_reply"):
+        migrate.upgrade_sqlite(file)
+
+
 @pytest.mark.postgres
 async def test_nodes_that_start_together_migrate_once(cluster: Cluster) -> None:
     """Three nodes that open an empty database at once all come up on the same tables."""

@@ -34,6 +34,10 @@ class NewerDatabase(OnebellError):
     """The database was made by a newer onebell; start that one, or restore the copy from before its upgrade."""
 
 
+class OtherTables(OnebellError):
+    """The database says it has this version's tables and has not: a version from before the first release made it."""
+
+
 class BrokenReferences(OnebellError):
     """A migration left rows that point nowhere; it was rolled back."""
 
@@ -48,6 +52,7 @@ def upgrade_sqlite(path: Path, migrations: Path = MIGRATIONS) -> None:
 
     Raises:
         NewerDatabase: its revision is not known here.
+        OtherTables: it lacks columns that its revision has.
         BrokenReferences: a step broke a foreign key; the file is as before.
     """
     goal = newest(migrations)
@@ -60,6 +65,7 @@ def upgrade_sqlite(path: Path, migrations: Path = MIGRATIONS) -> None:
         execute("PRAGMA foreign_keys=OFF")
         current = _current(connection)
         if current == goal:
+            _check_tables(connection)
             return
         if current:
             _copy(connection, path.with_name(f"before-{goal}.db"))
@@ -76,12 +82,14 @@ def upgrade_postgres(url: sa.URL, migrations: Path = MIGRATIONS) -> None:
 
     Raises:
         NewerDatabase: its revision is not known here.
+        OtherTables: it lacks columns that its revision has.
     """
     from onebell.store.postgres import open_server  # noqa: PLC0415 - psycopg only where it is used
 
     goal = newest(migrations)
     with contextlib.closing(open_server(url, lock_timeout="0", statement_timeout="0")) as connection:
         if _current(connection) == goal:
+            _check_tables(connection)
             return
         execute = connection.exec_driver_sql
         execute(f"SELECT pg_advisory_lock({_LOCK})")
@@ -132,6 +140,18 @@ def _current(connection: sa.Connection) -> str:
     if not sa.inspect(connection).has_table(_version.name):
         return ""
     return connection.execute(sa.select(_version.c.version_num)).scalar_one_or_none() or ""
+
+
+def _check_tables(connection: sa.Connection) -> None:
+    """Raises ``OtherTables``: until the first release the first revision changes, and writes would fail one by one."""
+    found = sa.inspect(connection).get_multi_columns()
+    there = {f"{table}.{column['name']}" for (_, table), columns in found.items() for column in columns}
+    wanted = {f"{table.name}.{column.name}" for table in metadata.tables.values() for column in table.columns}
+    if missing := sorted(wanted - there):
+        raise OtherTables(
+            f"the database lacks {missing[0]}{' and more' if missing[1:] else ''}: a version from before the first "
+            "release made it; begin with an empty one"
+        )
 
 
 def _copy(connection: sa.Connection, goal: Path) -> None:

@@ -16,6 +16,7 @@ from onebell.core.context import Context
 from onebell.core.directory import CarrierAccount, Space
 from onebell.core.model import Content, Part, PartyKind, People, Sender, Submission
 from onebell.core.outcomes import Sent
+from onebell.directory_tables import is_email
 from onebell.errors import InvalidInput, NotFound, StoreUnavailable
 from onebell.ids import native_id
 
@@ -99,6 +100,8 @@ async def token_create(context: Context, _: Tools, given: Arguments) -> list[str
 async def person_add(context: Context, _: Tools, given: Arguments) -> list[str]:
     """Add a person."""
     space = await find_space(context, given["space"])
+    if given.get("email") and not is_email(given["email"]):
+        raise InvalidInput(f"{given['email']} is no e-mail address")
     password = given.get("password", "")
     password_hash = await context.vault.hash_password(password) if password else ""
     person = await context.store.people.create(

@@ -108,6 +108,12 @@ def check_space(table: SpaceTable, where: str) -> None:
         _require(bare, f"{where}.allow_callbacks[{number}]", "must be an origin: http://host:port")
 
 
+def is_email(text: str) -> bool:
+    """Whether mail can go there: an address alone, without a name."""
+    local, at, host = text.rpartition("@")
+    return bool(local and at and host) and not any(one.isspace() or one in "<>," for one in text)
+
+
 def check_person(table: PersonTable, where: str) -> None:
     """Raises: Problem."""
     rule = "must be 1 to 64 of A-Z a-z 0-9 _ . @ ! # $ & * + = | ¥ ￥ -"
@@ -117,9 +123,7 @@ def check_person(table: PersonTable, where: str) -> None:
     if table.language:
         check_language(table.language, f"{where}.language")
     if table.email:
-        local, at, host = table.email.rpartition("@")
-        plain = bool(local and at and host) and not any(one.isspace() or one in "<>," for one in table.email)
-        _require(plain, f"{where}.email", "is no e-mail address")
+        _require(is_email(table.email), f"{where}.email", "is no e-mail address")
     for number, tag in enumerate(table.tags):
         _require(bool(tag.strip()), f"{where}.tags[{number}]", "must not be empty")
     if table.quiet_hours is not None:

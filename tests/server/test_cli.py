@@ -109,6 +109,7 @@ async def test_the_life_of_a_space(desk: Desk, file: Path) -> None:
     assert "alice-password" not in made + again
 
     added = ("person", "add", "carol", "--name", "Carol", "--email", "carol@example.test", "--password", "p4ssword!")
+    assert "nowhere is no e-mail address" in (await desk.run(*added, "--email", "nowhere")).err
     assert await desk.ok(*added) == "+ person carol\n"
     people = await desk.ok("person", "list")
     assert [line.split("\t")[0] for line in people.splitlines()] == ["alice", "bob", "carol"]

@@ -26,10 +26,10 @@ async def test_a_long_body_is_read_beside_the_loop():
     """Reading leniently takes 100 ms and more: nobody else waits for it, and what is refused is refused as before."""
     short, long = request("{}"), request("{" + " " * LOOP_CHARS)
 
-    assert await aside(short, threading.get_ident) == threading.get_ident()
-    assert await aside(long, threading.get_ident) != threading.get_ident()
+    assert await aside(short, lambda _: threading.get_ident()) == threading.get_ident()
+    assert await aside(long, lambda _: threading.get_ident()) != threading.get_ident()
     with pytest.raises(Rejected) as refused:
-        await aside(long, lambda: read(long))
+        await aside(long, read)
     assert refused.value.fault is Fault.NOT_JSON
 
 

@@ -53,7 +53,12 @@ async def compose(context: Context, plan: Plan) -> Submission:
     """Render by template and put it all into the core's words."""
     sender, asked = plan.sender, plan.asked
     code = public_hex32(plan.now_ms)
-    shown = await _shown(plan)
+    given = asked.template, asked.content, plan.now_ms
+    is_long = len(asked.content) > _LOOP_CHARS
+    shown = await asyncio.to_thread(templates.show, *given) if is_long else templates.show(*given)
+    memory = _memory(plan)
+    if shown.body != asked.content:
+        memory["content"] = await memory_of(context.files, sender.space.id, sender.credential.id, asked.content)
     return Submission(
         space=sender.space.id,
         dialect=NAME,
@@ -67,15 +72,8 @@ async def compose(context: Context, plan: Plan) -> Submission:
         watched=_is_watched(plan),
         # What a receiver has bound beside his inbox is his own affair: a mail server that is down says nothing here.
         inbox_suffices=True,
-        extra=await _memory(context, plan, shown),
+        extra=memory,
     )
-
-
-async def _shown(plan: Plan) -> templates.Shown:
-    given = plan.asked.template, plan.asked.content, plan.now_ms
-    if len(plan.asked.content) > _LOOP_CHARS:
-        return await asyncio.to_thread(templates.show, *given)
-    return templates.show(*given)
 
 
 def _is_watched(plan: Plan) -> bool:
@@ -129,7 +127,7 @@ def _card(plan: Plan, shown: templates.Shown, title: str, code: str) -> native.C
     )
 
 
-async def _memory(context: Context, plan: Plan, shown: templates.Shown) -> dict[str, Any]:
+def _memory(plan: Plan) -> dict[str, Any]:
     """What lists, the page and callbacks need later."""
     asked, channel = plan.asked, plan.way.channel
     memory: dict[str, Any] = {
@@ -142,9 +140,6 @@ async def _memory(context: Context, plan: Plan, shown: templates.Shown) -> dict[
         memory["topic"] = plan.topic
     elif asked.to and channel.takes_friends:
         memory["friend"] = True
-    if shown.body != asked.content:
-        sender = plan.sender
-        memory["content"] = await memory_of(context.files, sender.space.id, sender.credential.id, asked.content)
     if asked.pre:
         memory["pre"] = asked.pre
     if plan.guards:

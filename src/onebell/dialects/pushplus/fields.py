@@ -51,9 +51,9 @@ _Values = dict[str, str]
 _Read = TypeVar("_Read")
 
 
-async def aside(request: Request, read: Callable[[], _Read]) -> _Read:
+async def aside(request: Request, read: Callable[[Request], _Read]) -> _Read:
     """What ``read`` makes of a request; a long body is read on a thread, for leniently it takes 100 ms and more."""
-    return await asyncio.to_thread(read) if len(request.body) > LOOP_CHARS else read()
+    return await asyncio.to_thread(read, request) if len(request.body) > LOOP_CHARS else read(request)
 
 
 def read(request: Request, path_token: bytes = b"") -> Fields:

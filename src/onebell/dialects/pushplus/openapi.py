@@ -3,6 +3,7 @@
 import hmac
 import ipaddress
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -46,7 +47,7 @@ class OpenApi:
 
     async def _admitted(self, request: Request) -> SenderInfo:
         """Whoever shows a user token and its secret. Raises: NotJson, Rejected (E19), OpenRefused."""
-        body, address = await fields.aside(request, lambda: fields.document(request)), request.client
+        body, address = await fields.aside(request, fields.document), request.client
         # Guessing secrets is counted with guessing tokens.
         await self._senders.counters.check_address(address)
         sender = await self._senders.find(fields.text_of(body.get("token")).strip(), ("user",))
@@ -98,7 +99,7 @@ class OpenApi:
         handler = methods.get(request.method)
         if handler is None:
             return answer.wrong_method(tuple(methods))
-        return await handler(await fields.aside(request, lambda: Call(self._context, sender, request)))
+        return await handler(await fields.aside(request, partial(Call, self._context, sender)))
 
     async def _issue(self, sender: SenderInfo) -> _AccessKey:
         now_ms = self._context.clock.now_ms()

@@ -162,7 +162,7 @@ def _friends(to: str, cap: int) -> tuple[str, ...]:
 
 
 def _http_url(text: str) -> str:
-    if len(text) > URL_CHARS:
+    if not text or len(text) > URL_CHARS:
         return ""
     try:
         url = urlsplit(text)

@@ -1,6 +1,7 @@
 """PushPlus as a server: its paths, and the answer to everything that goes wrong (sheet pushplus §1.1, §2)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from onebell.core.context import Context
 from onebell.core.events import CallbackRequest, Event
@@ -65,7 +66,7 @@ class PushPlus:
     async def send(self, request: Request, in_path: tuple[str, ...]) -> Answer:
         """``/send``."""
         try:
-            asked = await _read(request, in_path)
+            asked = await fields.aside(request, _reader(in_path))
             return answer.accepted(await self._sending.send(asked, request.client))
         except Rejected as why:
             return answer.rejected(why)
@@ -73,7 +74,7 @@ class PushPlus:
     async def send_batch(self, request: Request, in_path: tuple[str, ...]) -> Answer:
         """``/batchSend``."""
         try:
-            asked = await _read(request, in_path)
+            asked = await fields.aside(request, _reader(in_path))
             return answer.batch(await self._sending.send_batch(asked, request.client))
         except Rejected as why:
             return answer.rejected(why)
@@ -106,5 +107,5 @@ class PushPlus:
         """What a receiver says means nothing here."""
 
 
-async def _read(request: Request, in_path: tuple[str, ...]) -> fields.Fields:
-    return await fields.aside(request, lambda: fields.read(request, "".join(in_path).encode()))
+def _reader(in_path: tuple[str, ...]) -> Callable[[Request], fields.Fields]:
+    return partial(fields.read, path_token="".join(in_path).encode()) if in_path else fields.read

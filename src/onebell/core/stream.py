@@ -174,22 +174,29 @@ class Hub:
         for _ in range(min(SLICE, len(self._handing))):
             (space, mailbox), waiting = self._handing.popitem(last=False)
             feeds = self._feeds.get(space, {})
+            frames = [(mark.rev, self._live(tail, mark, feeds.get(mark.feed))) for tail, mark in waiting]
             for reader in self._readers.get(space, {}).get(mailbox, ()):
-                self._offer(reader, waiting, feeds, now)
+                self._offer(reader, frames, now)
         if self._handing:
             asyncio.get_running_loop().call_soon(self._hand_on)
         else:
             self._at_rest.set()
 
-    def _offer(self, reader: Reader, waiting: Sequence[_Told], feeds: dict[int, str], now: float) -> None:
-        for tail, mark in waiting:
-            if mark.rev <= reader.position:
+    def _live(self, tail: Tail | None, mark: Mark, feed: str | None) -> Frame | None:
+        """A new entry's frame; None = only the store can give it."""
+        if tail is None or feed is None:
+            return None
+        text = self._encoder.live(mark, feed, tail)
+        # The head is ASCII but for a feed's name: counted as if every character of it were long.
+        return Frame(mark.rev, text, tail.size + 4 * (len(text) - len(tail.text)))
+
+    def _offer(self, reader: Reader, frames: Sequence[tuple[int, Frame | None]], now: float) -> None:
+        for rev, frame in frames:
+            if rev <= reader.position:
                 continue
-            feed = feeds.get(mark.feed)
-            if tail is None or feed is None or not reader.current or mark.rev != reader.position + 1:
+            if frame is None or not reader.current or rev != reader.position + 1:
                 self.fall_behind(reader)
                 break
-            frame = self._frame(mark, feed, tail)
             if reader.unsent and reader.unsent + frame.size > UNSENT_LIMIT:
                 self._cut(reader)
                 return
@@ -197,11 +204,6 @@ class Hub:
             self.frames += 1
         if reader.has_frames:
             reader.wake()
-
-    def _frame(self, mark: Mark, feed: str, tail: Tail) -> Frame:
-        text = self._encoder.live(mark, feed, tail)
-        # The head is ASCII but for a feed's name: counted as if every character of it were long.
-        return Frame(mark.rev, text, tail.size + 4 * (len(text) - len(tail.text)))
 
     def _cut(self, reader: Reader) -> None:
         self.cut += 1

@@ -14,9 +14,9 @@ from tests.rows import SPACE, Rows
 
 from onebell.core import expand
 from onebell.core.bell import Changed, Due, NewEntries
+from onebell.core.defects import DEFECT_ATTEMPTS
 from onebell.core.expand import Expander
 from onebell.core.model import Content, Members, Part, PeopleQuery
-from onebell.core.verdict import DEFECT_ATTEMPTS
 from onebell.core.work import LEASE_S, Addressing, ExpansionPlan, Spread
 from onebell.store import schema
 from onebell.store.base import Store

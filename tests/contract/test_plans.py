@@ -1,13 +1,17 @@
 """Durable timers on both engines: each step once, whoever is awake, also after a restart."""
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 from tests.fakes.node import HeardBell, context_of
 from tests.rows import SPACE, Rows
 
 from onebell.core.bell import Due
+from onebell.core.defects import DEFECT_ATTEMPTS
+from onebell.core.events import EventKind
 from onebell.core.plans import Plans
 from onebell.core.work import LEASE_S, PlanDraft, PlanJob
 from onebell.store import schema
@@ -22,6 +26,7 @@ class Steps:
 
     then: list[int | Exception | None] = field(default_factory=list)
     done: list[PlanJob] = field(default_factory=list)
+    given_up = EventKind.NOT_RECALLED
 
     async def __call__(self, job: PlanJob) -> int | None:
         self.done.append(job)
@@ -95,6 +100,55 @@ async def test_a_defect_is_tried_again_later(store: Store, rows: Rows) -> None:
 
     assert [job.step for job in steps.done] == [0, 0]
     assert {row.done for row in await rows.all(schema.plan)} == {1}
+
+
+async def test_a_timer_that_fails_every_time_is_parked(store: Store, rows: Rows) -> None:
+    """R15: after the limit it is given up; the row and its message's timeline say why, with the log's trace."""
+    message = await rows.message(watched=1)
+    steps, bell = Steps(then=[ValueError("bug")] * DEFECT_ATTEMPTS), HeardBell()
+    plans = Plans(context_of(store, rows, bell), {"step": steps})
+    await add(rows, [draft(rows, message=message)])
+
+    for _ in range(DEFECT_ATTEMPTS + 1):
+        await plans.turn()
+        rows.clock.move(60)
+
+    assert len(steps.done) == DEFECT_ATTEMPTS
+    row = await rows.one(schema.plan)
+    assert (row.done, row.defects) == (1, DEFECT_ATTEMPTS)
+    assert re.fullmatch(r"defect in the timer step: ValueError \(trace [0-9a-f]{16}\)", row.why)
+    told = await rows.one(schema.event)
+    assert (told.message_id, told.kind, told.packed) == (message, "not_recalled", 0)
+    assert msgspec.json.decode(told.data) == {"code": 0, "message": row.why}
+    assert Due(space=SPACE, queue="events") in bell.rung
+
+
+async def test_a_timer_of_no_message_is_parked_too(store: Store, rows: Rows) -> None:
+    """With nobody's timeline to stand in, the reason stands in the row alone."""
+    plans = Plans(context_of(store, rows), {"step": Steps(then=[ValueError("bug")] * DEFECT_ATTEMPTS)})
+    await add(rows, [draft(rows)])
+
+    for _ in range(DEFECT_ATTEMPTS):
+        await plans.turn()
+        rows.clock.move(60)
+
+    assert (await rows.one(schema.plan)).why.startswith("defect in the timer step: ValueError")
+    assert await rows.all(schema.event) == []
+
+
+async def test_defects_are_counted_by_step(store: Store, rows: Rows) -> None:
+    """A step that succeeds at last leaves the next one all its tries."""
+    bugs: list[int | Exception | None] = [ValueError("bug")] * (DEFECT_ATTEMPTS - 1)
+    steps = Steps(then=[*bugs, rows.clock.now_ms(), *bugs, None])
+    plans = Plans(context_of(store, rows), {"step": steps})
+    await add(rows, [draft(rows)])
+
+    for _ in range(2 * DEFECT_ATTEMPTS):
+        await plans.turn()
+        rows.clock.move(60)
+
+    assert [job.step for job in steps.done] == [0] * DEFECT_ATTEMPTS + [1] * DEFECT_ATTEMPTS
+    assert (await rows.one(schema.plan)).why == ""
 
 
 async def test_two_nodes_share_timers(store: Store, rows: Rows) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from onebell.core.defects import Defect
 from onebell.core.outcomes import (
     Outcome,
     Permanent,
@@ -12,7 +13,7 @@ from onebell.core.outcomes import (
     Throttled,
     Unauthorized,
 )
-from onebell.core.verdict import Defect, Judge
+from onebell.core.verdict import Judge
 from onebell.core.work import Job, Pause, Result
 
 NOW = 1_000_000

@@ -12,13 +12,14 @@ import structlog
 from onebell.core.bell import ConfigChanged, Due
 from onebell.core.carriage import Carriers
 from onebell.core.context import Context
+from onebell.core.defects import Defect
 from onebell.core.directory import CarrierAccount
 from onebell.core.lanes import SLOW_S, Group, Lane, Place, Places, grouped
 from onebell.core.ledger import Ledger
 from onebell.core.outcomes import Outcome, Permanent, Split, Throttled, Unauthorized
 from onebell.core.rendering import RenderedOnce, Renderer
 from onebell.core.sending import DEADLINE_S, Sending
-from onebell.core.verdict import Defect, Judge
+from onebell.core.verdict import Judge
 from onebell.core.waking import woken
 from onebell.core.work import Closed, Job, LaneClaim, MessageFacts, Result
 from onebell.core.work import Lane as DueLane

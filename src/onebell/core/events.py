@@ -31,6 +31,8 @@ class EventKind(Enum):
     READ = "read"
     RECALLED = "recalled"
     NOT_RECALLED = "not_recalled"
+    """A provider kept what it had; without a delivery, asking the providers was given up. ``data`` =
+    {"code","message"}."""
     EXPIRED = "expired"
     """A delivery's time passed before its turn."""
     FINISHED = "finished"

@@ -1,15 +1,14 @@
 """Expands large audiences page after page inside the database: a broadcast costs no memory and blocks nobody."""
 
 import asyncio
-import secrets
 
 import structlog
 
 from onebell.core.bell import Changed, Due, NewEntries
 from onebell.core.carriage import Carriers
 from onebell.core.context import Context
+from onebell.core.defects import DEFECT_ATTEMPTS, noted
 from onebell.core.model import Part
-from onebell.core.verdict import DEFECT_ATTEMPTS
 from onebell.core.waking import woken
 from onebell.core.work import Addressing, ExpansionJob, ExpansionPlan, Page, PartPlan
 from onebell.errors import StoreUnavailable
@@ -76,14 +75,12 @@ class Expander:
 
     async def _failed(self, job: ExpansionJob, error: Exception) -> None:
         """Count a defect; one too many parks the rest of the audience, and the message ends (RELIABILITY R15)."""
-        trace = secrets.token_hex(8)
-        log.error("expansion_defect", message=job.message, trace=trace, exc_info=error)
+        defect = noted("expansion_defect", "expanding the audience", error, message=job.message)
         context = self._context
         if job.defects + 1 < DEFECT_ATTEMPTS:
             await context.store.expansions.count_defect(job)
             return
-        why = f"defect in expanding the audience: {type(error).__name__} (trace {trace})"
-        closed = await context.store.expansions.park(job, why, context.clock.now_ms(), context.mint)
+        closed = await context.store.expansions.park(job, defect.why, context.clock.now_ms(), context.mint)
         if closed.watched:
             context.bell.ring(Due(space=job.space, queue="events"))
 

@@ -8,6 +8,8 @@ import structlog
 
 from onebell.core.bell import Due
 from onebell.core.context import Context
+from onebell.core.defects import DEFECT_ATTEMPTS, noted
+from onebell.core.events import EventKind
 from onebell.core.waking import woken
 from onebell.core.work import PlanJob
 from onebell.errors import StoreUnavailable
@@ -21,6 +23,11 @@ AGAIN_S = 60.0
 
 class PlanHandler(Protocol):
     """Does what a kind of timer is for."""
+
+    @property
+    def given_up(self) -> EventKind:
+        """What the message's timeline says when our code fails on a step every time; data = {"code", "message"}."""
+        ...
 
     async def __call__(self, job: PlanJob) -> int | None:
         """Do this step; when the next one comes (ms), or ``None`` when that was the last.
@@ -79,11 +86,22 @@ class Plans:
             next_at = await self._handlers[job.kind](job)
         except StoreUnavailable:
             raise
-        except Exception:
-            log.exception("plan_defect", kind=job.kind, message=job.message, step=job.step)
-            await plans.put_off(job, self._context.clock.now_ms() + round(AGAIN_S * 1000))
+        except Exception as error:
+            await self._failed(job, error)
             return
         if next_at is None:
             await plans.finish(job)
         else:
             await plans.move_on(job, next_at)
+
+    async def _failed(self, job: PlanJob, error: Exception) -> None:
+        """Put the step off; one defect too many parks the timer (RELIABILITY R15)."""
+        defect = noted("plan_defect", f"the timer {job.kind}", error, kind=job.kind, message=job.message, step=job.step)
+        plans, now = self._context.store.plans, self._context.clock.now_ms()
+        if job.defects + 1 < DEFECT_ATTEMPTS:
+            await plans.put_off(job, now + round(AGAIN_S * 1000))
+            return
+        kind = self._handlers[job.kind].given_up
+        closed = await plans.park(job, kind, defect.why, now, self._context.mint)
+        if closed.watched:
+            self._context.bell.ring(Due(space=job.space, queue="events"))

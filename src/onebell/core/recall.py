@@ -69,6 +69,8 @@ async def _mark(context: Context, space: int, message: int, how: str) -> None:
 class TakeBack:
     """The timer's handler: asks each provider that took a delivery of the message and can give it back."""
 
+    given_up = EventKind.NOT_RECALLED
+
     def __init__(self, context: Context, carriers: Carriers) -> None:
         self._context = context
         self._carriers = carriers

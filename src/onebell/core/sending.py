@@ -1,22 +1,17 @@
 """One call to a carrier: from jobs to outcomes, whatever happens on the way."""
 
 import asyncio
-import secrets
 from collections.abc import Sequence
-
-import structlog
 
 from onebell.core.carriage import Address, Batch, Carrier, Carriers, Rendered
 from onebell.core.context import Context
+from onebell.core.defects import Defect, noted
 from onebell.core.directory import CarrierAccount
 from onebell.core.lanes import Group
 from onebell.core.outcomes import Outcome, Permanent, Temporary, Throttled
 from onebell.core.rendering import NeverRendered, Renderer
-from onebell.core.verdict import Defect
 from onebell.core.work import MessageFacts
 from onebell.errors import OnebellError, StoreUnavailable
-
-log = structlog.get_logger()
 
 DEADLINE_S = 30.0
 """No call to a carrier takes longer in all (RELIABILITY R8); leases outlast it."""
@@ -106,13 +101,11 @@ def _batch(message: MessageFacts, rendered: Rendered, group: Group, public_url: 
 
 
 def _defect(account: CarrierAccount, group: Group, error: Exception) -> Defect:
-    trace = secrets.token_hex(8)
-    log.error(
+    return noted(
         "carrier_defect",
+        f"carrier {account.kind}",
+        error,
         carrier=account.code,
         kind=account.kind,
         message=group.message,
-        trace=trace,
-        exc_info=error,
     )
-    return Defect(what=f"defect in carrier {account.kind}: {type(error).__name__}", trace=trace)

@@ -2,9 +2,8 @@
 
 import random
 
-import msgspec
-
 from onebell.core.backoff import Jitter, ends_at, next_due
+from onebell.core.defects import DEFECT_ATTEMPTS, Defect
 from onebell.core.outcomes import (
     Outcome,
     Permanent,
@@ -17,17 +16,8 @@ from onebell.core.outcomes import (
 )
 from onebell.core.work import Job, Pause, Result
 
-DEFECT_ATTEMPTS = 5
-"""A delivery that makes carrier code fail this often is parked as failed: it blocks nobody (RELIABILITY R15)."""
 SHORTEST_PAUSE_S = 1.0
 """A provider that throttles and asks for less would be asked again at once."""
-
-
-class Defect(msgspec.Struct, frozen=True, kw_only=True):
-    """Carrier or rendering code raised; ``trace`` finds the log line."""
-
-    what: str
-    trace: str
 
 
 class Judge:
@@ -46,10 +36,9 @@ class Judge:
                 due = next_due(now_ms, job.attempt, ends, outcome.not_before_s, self._jitter)
                 return _again(job, "temporary", outcome.why, due, ends)
             case Defect():
-                why = f"{outcome.what} (trace {outcome.trace})"
                 is_over = job.attempt >= DEFECT_ATTEMPTS
                 due = None if is_over else next_due(now_ms, job.attempt, ends, 0, self._jitter)
-                return _again(job, "defect", why, due, ends)
+                return _again(job, "defect", outcome.why, due, ends)
             case Throttled():
                 return _throttled(job, outcome, ends, now_ms)
             case Unauthorized():

@@ -273,6 +273,7 @@ class PlanJob(msgspec.Struct, frozen=True, kw_only=True):
     step: int
     data: bytes  # JSON, as its maker wrote it
     next_at: int
+    defects: int  # how often our code failed on this step so far
 
 
 class PlanDraft(msgspec.Struct, frozen=True, kw_only=True):

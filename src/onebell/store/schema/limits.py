@@ -94,6 +94,8 @@ plan = table(  # durable timers: strategy steps, review holds
     big("next_at"),
     big("lease_until"),
     small("done"),
+    small("defects"),  # how often our code failed on this step
+    text("why"),  # why it was given up
     sa.Index("plan_due", "next_at", sqlite_where=sa.text("done = 0"), postgresql_where=sa.text("done = 0")),
     sa.Index("plan_of_message", "space_id", "message_id", "person_id"),
 )

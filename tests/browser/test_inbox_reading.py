@@ -147,6 +147,62 @@ async def test_actions_with_an_address_are_links(desk: Desk) -> None:
     assert await inbox.reader.get_by_role("link", name="Approve").get_attribute("href") == "https://example.com/ok"
 
 
+CHOICE = [
+    {"text": "Approve", "key": "deploy", "value": "yes"},
+    {"text": "Reject", "key": "deploy", "value": "no"},
+]
+
+
+async def test_a_choice_is_made_once_on_every_page(desk: Desk) -> None:
+    """Actions with one key are buttons for the keyboard too; what was pressed shows, and nothing else can be, also on
+    another open page and after a reload; focus stays where it was."""
+    await desk.native("Release", "Ready?", to="alice", actions=CHOICE)
+    inbox = await opened(desk, "Release")
+    other = await opened(desk, "Release")
+    approve, reject = (inbox.reader.get_by_role("button", name=name) for name in ("Approve", "Reject"))
+    await expect(inbox.reader.get_by_text("The sender sees which button you press.")).to_be_visible()
+
+    await reject.focus()
+    await inbox.page.keyboard.press("Shift+Tab")
+    await expect(approve).to_be_focused()
+    await inbox.page.keyboard.press("Enter")
+
+    for page in (inbox, other):
+        chosen = page.reader.get_by_role("button", name="Approve", pressed=True)
+        await expect(chosen).to_be_visible(timeout=SOON_MS)
+        await expect(page.reader.get_by_role("button", name="Reject")).to_be_disabled()
+        await expect(page.reader.get_by_text("The sender sees")).to_have_count(0)
+    await expect(approve).to_be_focused()
+    await inbox.page.reload()
+    await expect(inbox.reader.get_by_role("button", name="Approve", pressed=True)).to_be_visible(timeout=SOON_MS)
+
+
+async def test_an_answer_that_cannot_be_given_can_be_tried_again(desk: Desk) -> None:
+    """Without a connection the button says so in the reader's language, and stays."""
+    await desk.native("发布", "可以吗？", to="alice", actions=CHOICE)
+    inbox = await desk.inbox(ALICE, locale="zh-CN")
+    await inbox.open("发布")
+    approve = inbox.reader.get_by_role("button", name="Approve")
+    await expect(inbox.reader.get_by_text("发送者会看到您按下的按钮。")).to_be_visible()
+
+    await inbox.page.context.set_offline(True)
+    await approve.click()
+    await expect(inbox.page.get_by_text("无法连接服务器。")).to_be_visible(timeout=SOON_MS)
+    await inbox.page.context.set_offline(False)
+    await approve.click()
+    await expect(inbox.reader.get_by_role("button", name="Approve", pressed=True)).to_be_visible(timeout=SOON_MS)
+
+
+async def test_a_button_of_wecom_changes_its_label(desk: Desk) -> None:
+    """After the press it reads what its sender has given as ``replace_text`` (sheet wecom, case 48)."""
+    action = {"type": "button", "name": "ok", "text": "Take it", "value": "1", "replace_text": "Taken"}
+    await desk.wecom("markdown", content="**Ticket 7**", attachments=[{"callback_id": "t", "actions": [action]}])
+    inbox = await opened(desk, "Ticket 7")
+
+    await inbox.reader.get_by_role("button", name="Take it").click()
+    await expect(inbox.reader.get_by_role("button", name="Taken", pressed=True)).to_be_visible(timeout=SOON_MS)
+
+
 async def test_a_long_message_is_whole(desk: Desk) -> None:
     """Beyond 16 KiB a row holds the beginning only; the reader shows the end as well."""
     await desk.pushplus(title="Long", content="<p>line of words</p>" * 2000 + "<h2>The end</h2>")

@@ -55,6 +55,11 @@ export interface Attachment {
 export interface Action {
   text: string;
   url: string;
+  /** With a key the action is answered, by this value; without one it is a link. */
+  key: string;
+  value: string;
+  /** The label once it was pressed; empty = the same. */
+  replace_text: string;
 }
 
 export interface Entry {
@@ -78,6 +83,8 @@ export interface Entry {
   tags: string[];
   attachments: Attachment[];
   actions: Action[];
+  /** Key → value of the actions that were pressed. */
+  answers: Record<string, string>;
   mentioned: boolean;
   created_at: string;
   read_at: string | null;
@@ -201,6 +208,7 @@ export const api = {
   feeds: () => request<{ items: Feed[]; unread: number }>("GET", "/inbox/feeds"),
   read: (seq: number) => request<void>("POST", `/inbox/${seq}/read`),
   readUpTo: (seq: number) => request<void>("POST", "/inbox/read", { up_to: seq }),
+  press: (seq: number, { key, value }: Action) => request<void>("POST", `/inbox/${seq}/press`, { key, value }),
   remove: (seq: number) => request<void>("DELETE", `/inbox/${seq}`),
   upload,
   converse: (uid: string) => request<{ feed: Feed }>("POST", "/inbox/conversations", { uid }),

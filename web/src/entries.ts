@@ -1,6 +1,6 @@
 // The entries that the page holds, each in the newest state it was told.
 import { computed, shallowReactive } from "vue";
-import type { Entry, Item } from "./api";
+import type { Action, Entry, Item } from "./api";
 
 export class Entries {
   private readonly bySeq = shallowReactive(new Map<number, Entry>());
@@ -32,6 +32,11 @@ export class Entries {
   markRead(seq: number): void {
     const entry = this.bySeq.get(seq);
     if (entry?.read_at === null) this.bySeq.set(seq, { ...entry, read_at: new Date().toISOString() });
+  }
+
+  answer(seq: number, { key, value }: Action): void {
+    const entry = this.bySeq.get(seq);
+    if (entry) this.bySeq.set(seq, { ...entry, answers: { ...entry.answers, [key]: value } });
   }
 
   markUpTo(seq: number, at: string): void {

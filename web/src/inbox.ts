@@ -1,6 +1,6 @@
 // The mailbox behind the page: which part of it is looked at, what of that was loaded, and where the stream stands.
 import { computed, reactive, ref, shallowRef } from "vue";
-import { api, type Entry, type Feed, type Item, type Page } from "./api";
+import { api, type Action, type Entry, type Feed, type Item, type Page } from "./api";
 import { Entries, holds, isUnread } from "./entries";
 import { InboxStream } from "./stream";
 import { Talk } from "./talk";
@@ -157,6 +157,11 @@ export class Inbox {
       await api.readUpTo(newest);
     } else await this.markFeedRead(this.feed.value);
     await this.loadFeeds();
+  }
+
+  async press(entry: Entry, action: Action): Promise<void> {
+    await api.press(entry.seq, action);
+    this.entries.answer(entry.seq, action);
   }
 
   async remove(entry: Entry): Promise<void> {

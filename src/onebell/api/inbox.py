@@ -10,10 +10,10 @@ from onebell.api.guard import id_of, number_in, number_of
 from onebell.api.items import ItemEncoder
 from onebell.api.operations import Call, Caller, Operation, Parameter, Right
 from onebell.api.shapes import InboxPage
-from onebell.api.talks import Talks
+from onebell.api.talks import Talks, may_write
 from onebell.core.bell import Changed, Due
 from onebell.core.context import Context
-from onebell.core.inbox import Entry, Item, changes, entry_of, has_gap, says
+from onebell.core.inbox import Entry, Item, changes, entry_of, has_gap, says, shown_part, unpack
 from onebell.core.mailbox import PAGE, Change, Page, Wanted
 from onebell.core.stream import Hub
 from onebell.core.takings import Takings
@@ -33,6 +33,13 @@ class ReadUpTo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Move the read marker."""
 
     up_to: int  # seq
+
+
+class Press(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Press the action of an entry that has this key and value."""
+
+    key: str
+    value: str = ""
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +110,17 @@ class InboxApi:
                 tag="inbox",
                 answer=Moved,
                 about="Mark one entry as read. Who wrote it in a conversation is told.",
+            ),
+            Operation(
+                method="POST",
+                path="/inbox/{}/press",
+                names=("seq",),
+                rights=_INBOX,
+                do=self.press,
+                tag="inbox",
+                body=Press,
+                answer=Moved,
+                about="Press an action of an entry, named by its key and value. The first answer under a key stands.",
             ),
         ]
 
@@ -193,6 +211,21 @@ class InboxApi:
         seq = number_in(call.path[0], "entry")
         await self._talks.tell_read(call.who, (seq - 1, seq))
         rev = await self._context.store.inbox_changes.mark_read(self._change(call.who), seq, self._context.mint)
+        return self._moved(call.who, rev)
+
+    async def press(self, call: Call) -> Moved:
+        """Answer by an action of an entry."""
+        may_write(call.who)
+        seq, body = number_in(call.path[0], "entry"), call.body
+        page = await self._context.store.inbox.one(call.who.space, mailbox_of(call.who), seq)
+        if page is None:
+            raise NotFound("there is no such entry")
+        part = shown_part(unpack(page.rows[0].parts))
+        offered = () if part is None else part.content.buttons
+        if not any(button.key and (button.key, button.value) == (body.key, body.value) for button in offered):
+            raise invalid("key", "the entry has no action with this key and value")
+        answer = (body.key, body.value)
+        rev = await self._context.store.pressing.press(self._change(call.who), seq, answer, self._context.mint)
         return self._moved(call.who, rev)
 
     async def read_up_to(self, call: Call) -> Moved:

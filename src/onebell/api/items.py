@@ -83,7 +83,7 @@ class ItemEncoder:
         return (
             f'{{"items":[{{"kind":"entry","rev":{mark.rev},"seq":{mark.seq},"feed":{feed},'
             f'"direction":"{_DIRECTIONS[mark.direction]}","mentioned":{"true" if mark.mentioned else "false"},'
-            f'"entry_id":{entry_id},"read_at":null,"delivered_at":null,"seen_at":null,"recalled_at":null,{tail.text}],"next":{mark.rev},"gap":false}}'
+            f'"entry_id":{entry_id},"read_at":null,"delivered_at":null,"seen_at":null,"recalled_at":null,"answers":{{}},{tail.text}],"next":{mark.rev},"gap":false}}'
         )
 
     def feed(self, entry: Entry) -> str:
@@ -154,7 +154,7 @@ class ItemEncoder:
             f'"direction":"{_DIRECTIONS[row.direction]}","mentioned":{"true" if row.mentioned else "false"},'
             f'"entry_id":{entry_id},"read_at":{_instant(entry.read_at)},'
             f'"delivered_at":{_instant(row.delivered_at)},"seen_at":{_instant(row.seen_at)},'
-            f'"recalled_at":{_instant(row.recalled_at)},{self._tail(row).text}'
+            f'"recalled_at":{_instant(row.recalled_at)},"answers":{_answers(row)},{self._tail(row).text}'
         )
 
     def _tail(self, row: EntryRow) -> Tail:
@@ -287,6 +287,10 @@ def _is_long(row: EntryRow) -> bool:
 def _key(row: EntryRow) -> _Key:
     """Edited and recalled messages have other parts, and so another key."""
     return row.message, hashlib.blake2b(_parts_of(row), digest_size=16).digest()
+
+
+def _answers(row: EntryRow) -> str:
+    return _encode(dict(row.answers)).decode() if row.answers else "{}"
 
 
 def _instant(at_ms: int) -> str:

@@ -34,6 +34,7 @@ BODY_CHARACTERS = 64 * 1024
 RECEIVERS = 1000
 LISTED = 50
 """Feeds, tags, images, actions, carriers in one message."""
+ACTION_CHARACTERS = {"text": 128, "key": 128, "value": 1_000, "url": 2_048}
 _OWN_FEED = "sent"
 """Code of the feed that holds what one sender sends by tag."""
 
@@ -198,9 +199,25 @@ def _check(body: NewMessage) -> None:
             raise invalid(name, f"at most {LISTED} {name}")
     if any("\0" in tag for tag in body.tags):  # PostgreSQL's text refuses NUL
         raise invalid("tags", "a tag holds no NUL")
+    for action in body.actions:
+        _check_action(action)
     for name, urls in (("url", [body.url]), ("icon", [body.icon]), ("images", body.images)):
         if any(url and not url.lower().startswith(("http://", "https://")) for url in urls):
             raise invalid(name, f"{name} begins with http:// or https://")
+
+
+def _check_action(action: NewAction) -> None:
+    if not action.text.strip():
+        raise invalid("actions", "an action has a text")
+    if bool(action.url) == bool(action.key):
+        raise invalid("actions", "an action has either a url or a key")
+    if action.url and not action.url.lower().startswith(("http://", "https://")):
+        raise invalid("actions", "the url of an action begins with http:// or https://")
+    for name, limit in ACTION_CHARACTERS.items():
+        if len(getattr(action, name)) > limit:
+            raise invalid("actions", f"the {name} of an action has at most {limit} characters")
+    if "\0" in action.key:  # PostgreSQL's text refuses NUL
+        raise invalid("actions", "the key of an action holds no NUL")
 
 
 def _content(body: NewMessage) -> Content:

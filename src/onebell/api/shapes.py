@@ -101,6 +101,7 @@ class EntryItem(MessageBody, frozen=True, kw_only=True, tag_field="kind", tag="e
     delivered_at: str | None  # outgoing, in a conversation: a device of the other side has it
     seen_at: str | None  # outgoing, in a conversation: the other side has read it
     recalled_at: str | None  # a recalled message has no content any more
+    answers: dict[str, str]  # key → value of the actions that the reader pressed
 
 
 class RemovedItem(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="removed"):

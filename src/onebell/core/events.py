@@ -29,6 +29,8 @@ class EventKind(Enum):
     CLICKED = "clicked"
     """A reader opened it (UMS type 6)."""
     READ = "read"
+    PRESSED = "pressed"
+    """A reader pressed a button; ``data`` = {"key","value"}."""
     RECALLED = "recalled"
     NOT_RECALLED = "not_recalled"
     """A provider kept what it had; without a delivery, asking the providers was given up. ``data`` =

@@ -38,6 +38,7 @@ class EntryRow(msgspec.Struct, frozen=True, gc=False):
     shown: int = 0
     delivered_at: int = 0
     seen_at: int = 0
+    answers: tuple[tuple[str, str], ...] = ()  # keys and values of buttons that the mailbox's owner pressed
 
 
 class Marker(msgspec.Struct, frozen=True):

@@ -28,6 +28,7 @@ from onebell.store.numbers import Numbers
 from onebell.store.people import People
 from onebell.store.plans import Plans
 from onebell.store.prepared import Box, Expansion, Prepared, Timer, Wait
+from onebell.store.pressing import Pressing
 from onebell.store.pushplus import PushPlusStore
 from onebell.store.queues import Queues
 from onebell.store.receipts import Receipts
@@ -51,6 +52,7 @@ class Store:
     changes: Changes
     inbox: Inbox
     inbox_changes: InboxChanges
+    pressing: Pressing
     conversations: Conversations
     queues: Queues
     devices: Devices
@@ -92,6 +94,7 @@ def build_store(db: Database, changes: Changes) -> Store:
         changes=changes,
         inbox=Inbox(db),
         inbox_changes=InboxChanges(db),
+        pressing=Pressing(db),
         conversations=Conversations(db),
         queues=Queues(db),
         devices=Devices(db),

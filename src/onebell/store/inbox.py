@@ -13,6 +13,7 @@ from onebell.core.conversations import other_of
 from onebell.core.mailbox import PAGE, WINDOW, CaughtUp, EntryRow, FeedCount, Marker, Page, Place, Wanted
 from onebell.core.model import FeedKind
 from onebell.store.engine import Database
+from onebell.store.interactions import with_answers
 from onebell.store.revisions import between, first_behind
 from onebell.store.schema import entry, feed, mailbox, member, message, party, person
 
@@ -146,7 +147,7 @@ def _row(row: AnyRow) -> EntryRow:
     return EntryRow(row[0], *row[_BOX_WIDTH:])
 
 
-def _page(rows: Sequence[AnyRow], end: int | None) -> Page:
+def _page(conn: Connection, space: int, rows: Sequence[AnyRow], end: int | None) -> Page:
     """One mailbox's rows as a page; ``end`` is the last rev asked for, None = no end."""
     box = rows[0]
     found = tuple(_row(row) for row in rows if row[_BOX_WIDTH] is not None)
@@ -154,7 +155,7 @@ def _page(rows: Sequence[AnyRow], end: int | None) -> Page:
     position = last if end is None else min(last, end)
     return Page(
         mailbox=box[0],
-        rows=found,
+        rows=with_answers(conn, space, found),
         marker=Marker(box[3], box[4], box[5]),
         position=position,
         last=last,
@@ -177,7 +178,7 @@ def after(conn: Connection, wanted: Wanted, rev: int) -> Page | None:
     behind = first_behind(sa.bindparam("rev", type_=sa.BigInteger), mine, _limit)
     values = {**_values(wanted), "rev": rev}
     rows = conn.execute(_one_mailbox(entry.c.seq == behind.c.seq, entry.c.rev.asc(), behind), values).all()
-    return _cut(_page(rows, None), wanted.limit) if rows else None
+    return _cut(_page(conn, wanted.space, rows, None), wanted.limit) if rows else None
 
 
 def before(conn: Connection, wanted: Wanted, seq: int, now: int) -> Page | None:
@@ -189,7 +190,7 @@ def before(conn: Connection, wanted: Wanted, seq: int, now: int) -> Page | None:
     rows = conn.execute(_one_mailbox(entries, entry.c.seq.desc()), values).all()
     if not rows:
         return None
-    page = _page(rows, None)
+    page = _page(conn, wanted.space, rows, None)
     return msgspec.structs.replace(page, rows=page.rows[: wanted.limit], more=len(page.rows) > wanted.limit)
 
 
@@ -201,7 +202,7 @@ _one = _one_mailbox(
 def one(conn: Connection, space: int, box: int, seq: int) -> Page | None:
     """A single entry as a page; None = there is none, or it was deleted."""
     rows = conn.execute(_one, {"space": space, "mailbox": box, "seq": seq, "limit": 1}).all()
-    page = _page(rows, None) if rows else None
+    page = _page(conn, space, rows, None) if rows else None
     return page if page is not None and page.rows else None
 
 
@@ -238,7 +239,7 @@ def catch_up(conn: Connection, space: int, places: Sequence[Place]) -> CaughtUp:
     by_box: dict[int, list[AnyRow]] = {}
     for row in rows[:PAGE]:
         by_box.setdefault(row[0], []).append(row)
-    pages = [_page(part, rev[box] + WINDOW) for box, part in by_box.items()]
+    pages = [_page(conn, space, part, rev[box] + WINDOW) for box, part in by_box.items()]
     if not complete and pages[-1].rows:
         pages[-1] = _until_last_row(pages[-1])
     return CaughtUp(pages=tuple(pages), complete=complete)

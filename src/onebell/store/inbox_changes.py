@@ -25,7 +25,7 @@ PAGE = 500
 """Mailboxes that one transaction of a recall touches."""
 
 
-def _lock(conn: Connection, change: Change) -> AnyRow:
+def lock(conn: Connection, change: Change) -> AnyRow:
     """The mailbox's row, held until the transaction ends."""
     row = conn.execute(
         sa.select(mailbox.c.last, mailbox.c.read_up_to, mailbox.c.taken_rev)
@@ -60,7 +60,7 @@ def _entry_of(conn: Connection, change: Change, seq: int) -> AnyRow:
     return row
 
 
-def _move(conn: Connection, change: Change, seq: int, **values: int) -> int:
+def move(conn: Connection, change: Change, seq: int, **values: int) -> int:
     """Give an entry the mailbox's next place."""
     rev: int = conn.execute(
         sa.update(mailbox)
@@ -82,12 +82,12 @@ def mark_read(conn: Connection, change: Change, seq: int, mint: IdMint) -> int:
     Raises:
         NotFound: the mailbox has no such entry.
     """
-    box = _lock(conn, change)
+    box = lock(conn, change)
     row = _entry_of(conn, change, seq)
     if row.read_at or seq <= box.read_up_to:
         return 0
     taken = row.taken_at or change.now
-    rev = _move(conn, change, seq, read_at=change.now, taken_at=taken)
+    rev = move(conn, change, seq, read_at=change.now, taken_at=taken)
     if not row.taken_at:
         tell(conn, change, EventKind.DELIVERED, [row], mint)
     tell(conn, change, EventKind.READ, [row], mint)
@@ -100,7 +100,7 @@ def read_up_to(conn: Connection, change: Change, seq: int, mint: IdMint) -> int:
     Raises:
         NotFound: there is no such mailbox.
     """
-    box = _lock(conn, change)
+    box = lock(conn, change)
     seq = min(seq, box.last)
     if seq <= box.read_up_to:
         return 0
@@ -121,7 +121,7 @@ def take(conn: Connection, change: Change, rev: int, mint: IdMint) -> int:
     Raises:
         NotFound: there is no such mailbox.
     """
-    box = _lock(conn, change)
+    box = lock(conn, change)
     rev = min(rev, box.last)
     if rev <= box.taken_rev:
         return 0
@@ -172,7 +172,7 @@ def read_feed(conn: Connection, change: Change, feed: int, up_to: int, mint: IdM
     Raises:
         NotFound: there is no such mailbox.
     """
-    box = _lock(conn, change)
+    box = lock(conn, change)
     unread = sa.and_(
         entry.c.feed_id == feed, entry.c.seq > box.read_up_to, entry.c.seq <= up_to, entry.c.read_at == 0,
         entry.c.shown == 0, entry.c.deleted_at == 0,
@@ -181,7 +181,7 @@ def read_feed(conn: Connection, change: Change, feed: int, up_to: int, mint: IdM
     seqs = conn.execute(sa.select(entry.c.seq).where(mine, unread).order_by(entry.c.seq).limit(PAGE)).scalars().all()
     tell(conn, change, EventKind.READ, watched(conn, change, entry.c.seq.in_(seqs)), mint)
     for seq in seqs:
-        _move(conn, change, seq, read_at=change.now)
+        move(conn, change, seq, read_at=change.now)
     return len(seqs)
 
 
@@ -191,9 +191,9 @@ def delete(conn: Connection, change: Change, seq: int) -> int:
     Raises:
         NotFound: the mailbox has no such entry.
     """
-    _lock(conn, change)
+    lock(conn, change)
     _entry_of(conn, change, seq)
-    return _move(conn, change, seq, deleted_at=change.now)
+    return move(conn, change, seq, deleted_at=change.now)
 
 
 def recall(conn: Connection, space: int, message_id: int, now: int) -> tuple[int, ...]:
@@ -268,7 +268,7 @@ def rewrite(conn: Connection, space: int, message_id: int, change: Callable[[byt
         .order_by(entry.c.mailbox_id, entry.c.seq)
     ).all()
     for place in places:
-        _move(conn, Change(space=space, mailbox=place.mailbox_id, now=0), place.seq)
+        move(conn, Change(space=space, mailbox=place.mailbox_id, now=0), place.seq)
     return tuple(dict.fromkeys(place.mailbox_id for place in places))
 
 

@@ -1,19 +1,26 @@
 """Corpus B by what it is sent as."""
 
-import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 _CORPUS = tomllib.loads((Path(__file__).parents[1] / "corpus/xss.toml").read_text())
 
-_IN_TURN = 1 if os.environ.get("ONEBELL_TEST_ALL") == "1" else 4
+_TURNS = 4
+
+
+def turns(usual: int) -> list[object]:
+    """A test takes a quarter of the payloads in each run, and the other three in ``make test-all``. The sanitiser's own
+    tests have all of them by every way in each run."""
+    others = [turn for turn in range(_TURNS) if turn != usual]
+    return [usual, *(pytest.param(turn, marks=pytest.mark.all) for turn in others)]
 
 
 def in_turn(texts: Sequence[str], turn: int) -> list[str]:
-    """Every payload in ``make test-all``; else each fourth, another fourth for each turn of 0 to 3. The sanitiser's own
-    tests have all of them by every way in each run."""
-    return [text for text in texts[turn % _IN_TURN :: _IN_TURN] if text.strip()]
+    """Each fourth, another fourth for each turn."""
+    return [text for text in texts[turn % _TURNS :: _TURNS] if text.strip()]
 
 
 def _all(section: str, *without: str) -> list[str]:

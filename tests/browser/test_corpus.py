@@ -8,9 +8,10 @@ import json
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+import pytest
 from playwright.async_api import BrowserContext, Page, expect
 from tests.browser.desk import SOON_MS, Desk
-from tests.browser.payloads import EVERYTHING, HTML, MARKDOWN, NAMES, TEXT, WECOM, in_turn
+from tests.browser.payloads import EVERYTHING, HTML, MARKDOWN, NAMES, TEXT, WECOM, in_turn, turns
 from tests.browser.watch import Watch
 from tests.running import ALICE
 
@@ -18,14 +19,14 @@ AT_ONCE = 32
 TITLE_CHARS = 100
 TABS = 3
 
-# Opens every message of the list by the key J, and again upwards by K until all were seen: a conversation's lines come
-# later than its place in the list. Waits until a frame is loaded, and looks at what has become of the page around it:
-# foreign elements outside the frame would be an escape.
+# Opens every message of the list by the key J and upwards by K, for as long as there and back has shown something new:
+# a conversation's lines and what is older in the list come later. Waits until a frame is loaded, and looks at what has
+# become of the page around it: foreign elements outside the frame would be an escape.
 _WALK = """async total => {
     const visited = new Set();
     const foreign = [];
     const frame = () => document.querySelector('article iframe');
-    const shown = () => document.querySelector('article, section.talk li.line')?.dataset.seq;
+    const active = () => document.querySelector('li.item.active [data-seq]')?.dataset.seq;
     const settled = node => new Promise(done => node.addEventListener('load', done, {once: true}));
     let loaded = Promise.resolve();
     new MutationObserver(changes => {
@@ -34,22 +35,24 @@ _WALK = """async total => {
             if (found) loaded = settled(found);
         }
     }).observe(document.body, {childList: true, subtree: true});
-    const deadline = Date.now() + Math.min(60000 + 300 * total, 200000);
-    for (let step = 0; visited.size < total && Date.now() < deadline; step++) {
-        const key = Math.floor(step / total) % 2 ? 'k' : 'j';
-        const before = shown();
+    const step = async key => {
+        const before = active();
         document.body.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
         // At either end of the list it stays as it is.
-        for (let tries = 0; tries < 50 && shown() === before; tries++) await new Promise(done => setTimeout(done, 5));
+        for (let tries = 0; tries < 50 && active() === before; tries++) await new Promise(done => setTimeout(done, 5));
         if (frame()) await loaded;
         const article = document.querySelector('article, section.talk ol');
-        if (article === null) continue;
+        if (article === null) return;
         const open = article.matches('article') ? [article] : article.querySelectorAll('li.line');
         for (const one of open) visited.add(one.dataset.seq);
         const escaped = article.querySelectorAll('script, style, object, embed, form, input, base, meta, link, video');
         const web = /^(https?:\\/\\/|\\/f\\/)/;
         const led = [...article.querySelectorAll('a')].filter(a => !web.test(a.getAttribute('href')));
         for (const one of [...escaped, ...led]) foreign.push(one.outerHTML.slice(0, 200));
+    };
+    for (let before = -1; visited.size < total && visited.size > before;) {
+        before = visited.size;
+        for (const key of 'jk') for (let left = total; left > 0 && visited.size < total; left--) await step(key);
     }
     return {visited: visited.size, foreign};
 }"""
@@ -120,10 +123,11 @@ async def test_the_watch_sees_what_it_must(desk: Desk) -> None:
     assert {url.rsplit("/", 1)[1] for url in watch.foreign} == {"pixel.gif", "frame", "socket", "away"}
 
 
-async def test_html_from_strangers_stays_in_its_frame(desk: Desk) -> None:
+@pytest.mark.parametrize("turn", turns(0))
+async def test_html_from_strangers_stays_in_its_frame(desk: Desk, turn: int) -> None:
     """PushPlus html and markdown, title and content: 0 executions, 0 requests, 0 navigations in list and reader."""
-    payloads = [("html", text) for text in in_turn(EVERYTHING, 0)]
-    payloads += [("markdown", text) for text in in_turn([*MARKDOWN, *HTML[::2]], 1)]
+    payloads = [("html", text) for text in in_turn(EVERYTHING, turn)]
+    payloads += [("markdown", text) for text in in_turn([*MARKDOWN, *HTML[::2]], turn + 1)]
     await all_of([desk.pushplus(template=template, title=title_of(text), content=text) for template, text in payloads])
     total = await count(desk)
 
@@ -135,10 +139,11 @@ async def test_html_from_strangers_stays_in_its_frame(desk: Desk) -> None:
     assert await page.locator("html").get_attribute("lang") == "en"
 
 
-async def test_text_from_strangers_is_text(desk: Desk) -> None:
+@pytest.mark.parametrize("turn", turns(2))
+async def test_text_from_strangers_is_text(desk: Desk, turn: int) -> None:
     """PushPlus txt and json, UMS and Easemob: the same, and nothing of it becomes an element."""
     token = await desk.easemob_token()
-    texts = in_turn([*HTML[::4], *MARKDOWN[::4], *NAMES, *TEXT], 2)
+    texts = in_turn([*HTML[::4], *MARKDOWN[::4], *NAMES, *TEXT], turn)
     await all_of(
         [
             *(desk.pushplus(template="txt", title=title_of(text), content=text) for text in texts),
@@ -157,13 +162,14 @@ async def test_text_from_strangers_is_text(desk: Desk) -> None:
     assert watch.seen == {}
 
 
-async def test_markdown_from_strangers_stays_in_its_frame(desk: Desk) -> None:
+@pytest.mark.parametrize("turn", turns(3))
+async def test_markdown_from_strangers_stays_in_its_frame(desk: Desk, turn: int) -> None:
     """WeCom markdown and PushGo title and body."""
-    texts = in_turn(list(dict.fromkeys([*WECOM, *MARKDOWN, *HTML[::3]])), 3)
+    texts = in_turn(list(dict.fromkeys([*WECOM, *MARKDOWN, *HTML[::3]])), turn)
     await all_of(
         [
             *(desk.wecom("markdown", content=text) for text in texts),
-            *(desk.pushgo(title=title_of(text), body=text) for text in [*texts, *in_turn(NAMES, 3)]),
+            *(desk.pushgo(title=title_of(text), body=text) for text in [*texts, *in_turn(NAMES, turn)]),
         ]
     )
     total = await count(desk)
@@ -175,11 +181,12 @@ async def test_markdown_from_strangers_stays_in_its_frame(desk: Desk) -> None:
     assert watch.seen == {}
 
 
-async def test_the_share_page_runs_and_loads_nothing(desk: Desk) -> None:
+@pytest.mark.parametrize("turn", turns(1))
+async def test_the_share_page_runs_and_loads_nothing(desk: Desk, turn: int) -> None:
     """``/shortMessage/{code}``: a page of its own that any link may open, without a sign-in."""
     codes = await all_of(
-        [desk.pushplus(template="html", title=title_of(text), content=text) for text in in_turn(EVERYTHING, 1)]
-        + [desk.pushplus(template="markdown", content=text) for text in in_turn(MARKDOWN, 2)]
+        [desk.pushplus(template="html", title=title_of(text), content=text) for text in in_turn(EVERYTHING, turn)]
+        + [desk.pushplus(template="markdown", content=text) for text in in_turn(MARKDOWN, turn + 1)]
     )
     context, watch = await watched(desk)
 

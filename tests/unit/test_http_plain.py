@@ -1,7 +1,7 @@
 """Requests as bytes on a connection: plain ones go a short way, and nobody can tell (RFC 9112)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -131,15 +131,18 @@ class Listener:
         return found
 
 
+async def nothing_under_way() -> None: ...
+
+
 @asynccontextmanager
-async def listening(settings: Settings) -> AsyncIterator[Listener]:
+async def listening(
+    settings: Settings, stopping: Callable[[], Awaitable[None]] = nothing_under_way
+) -> AsyncIterator[Listener]:
     echo = Echo()
     started = asyncio.Event()
 
     async def ready(_: str) -> None:
         started.set()
-
-    async def stopping() -> None: ...
 
     server = HttpServer(
         Router({**dict.fromkeys([area.name for area in TABLE], echo), "rest": echo}, {}), settings, stopping, ready
@@ -472,6 +475,20 @@ async def test_a_stop_lets_the_request_under_way_end(listener: Listener) -> None
         status, body, headers = await client.answer()
         assert (status, body, headers["connection"]) == (200, "slow one", "close")
         assert await client.rest() == b""
+
+
+async def test_requests_get_what_is_left_of_the_time_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work under way has used eight of the ten seconds: who never ends his request does not get ten more."""
+    loop = asyncio.get_running_loop()
+    time = loop.time
+
+    async def eight_seconds() -> None:
+        monkeypatch.setattr(loop, "time", lambda: time() + 8)
+
+    async with listening(Settings(port=0, drain_s=10), eight_seconds) as listener:
+        pass
+
+    assert listener.server.config.timeout_graceful_shutdown == 1
 
 
 async def test_a_trusted_proxy_names_the_caller() -> None:

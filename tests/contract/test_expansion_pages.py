@@ -112,8 +112,9 @@ async def test_a_stale_node_cannot_write_its_page(store: Store, rows: Rows) -> N
     """After a takeover the first node's next page writes nothing."""
     await people(rows, 30)
     message = await broadcast(rows, everyone())
-    job = await store.expansions.claim(rows.clock.now_ms(), 1)
-    assert job is not None
+    claim = await store.expansions.claim(rows.clock.now_ms(), 1)
+    assert claim is not None
+    job = await store.expansions.read(claim)
     rows.clock.move(LEASE_S)
     assert await store.expansions.claim(rows.clock.now_ms(), 2) is not None
     plan = ExpansionPlan(job=job, has_entries=True, names_inbox=True, parts=(), addressing=Addressing())
@@ -375,21 +376,6 @@ async def test_an_audience_that_cannot_be_expanded_holds_up_no_other(store: Stor
     assert (await rows.one(schema.message, id=poisoned)).state == "expanding"
 
 
-async def test_an_audience_that_cannot_be_read_holds_up_no_other(store: Store, rows: Rows) -> None:
-    """What no version of ours has written costs a claim, and the next one is claimed after it."""
-    unreadable = await broadcast(rows, everyone())
-    statement = sa.update(schema.expansion).where(schema.expansion.c.message_id == unreadable)
-    await rows.db.write(lambda connection: connection.execute(statement.values(audience=b"{")))
-    message = await broadcast(rows, everyone())
-
-    with pytest.raises(msgspec.DecodeError):
-        await store.expansions.claim(rows.clock.now_ms(), 1)
-    job = await store.expansions.claim(rows.clock.now_ms(), 1)
-
-    assert job is not None
-    assert job.message == message
-
-
 async def parked(store: Store, rows: Rows, working: Expander) -> str:
     """Fail as often as is allowed; the reason that stands in the row then."""
     for _ in range(DEFECT_ATTEMPTS):
@@ -426,3 +412,32 @@ async def test_deliveries_of_a_parked_audience_still_go_out(store: Store, rows: 
 
     assert (await rows.one(schema.message)).state == "accepted"
     assert [row.kind for row in await rows.all(schema.event)] == ["failed"]
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [(schema.expansion, "audience"), (schema.message, "parts")], ids=["audience", "message"]
+)
+async def test_an_audience_that_nobody_can_read_is_parked(
+    store: Store, rows: Rows, table: sa.Table, column: str
+) -> None:
+    """What no version of ours has written holds up no other, and ends like any defect: with a reason and a trace."""
+    ids = await people(rows, 3)
+    unreadable = await broadcast(rows, everyone(), watched=1)
+    await rows.db.write(lambda connection: connection.execute(sa.update(table).values({column: b"{"})))
+    working = expander(store, rows)
+    await working.turn()
+    message = await broadcast(rows, everyone())
+    await working.turn()
+
+    for _ in range(DEFECT_ATTEMPTS):
+        rows.clock.move(LEASE_S)
+        await working.turn()
+
+    assert sorted(await entries(rows, message)) == ids
+    row = await rows.one(schema.expansion, message_id=unreadable)
+    assert (row.done, row.defects) == (1, DEFECT_ATTEMPTS)
+    assert re.fullmatch(r"defect in expanding the audience: \w+ \(trace [0-9a-f]{16}\)", row.why)
+    assert (await rows.one(schema.message, id=unreadable)).state == "finished"
+    failed, finished = await rows.all(schema.event, message_id=unreadable)
+    assert msgspec.json.decode(failed.data) == {"code": 0, "message": row.why}
+    assert msgspec.json.decode(finished.data) == {"ok": False, "message": row.why}

@@ -10,7 +10,7 @@ from onebell.core.context import Context
 from onebell.core.defects import DEFECT_ATTEMPTS, noted
 from onebell.core.model import Part
 from onebell.core.waking import woken
-from onebell.core.work import Addressing, ExpansionJob, ExpansionPlan, Page, PartPlan
+from onebell.core.work import Addressing, ExpansionClaim, ExpansionJob, ExpansionPlan, Page, PartPlan
 from onebell.errors import StoreUnavailable
 
 log = structlog.get_logger()
@@ -61,28 +61,29 @@ class Expander:
 
     async def turn(self) -> bool:
         """Expand one audience to its end, or until the stop; False when none is due."""
-        job = await self._context.store.expansions.claim(self._context.clock.now_ms(), self._context.mint.node)
-        if job is None:
+        expansions = self._context.store.expansions
+        claim = await expansions.claim(self._context.clock.now_ms(), self._context.mint.node)
+        if claim is None:
             return False
         try:
-            await self._expand(job)
+            await self._expand(await expansions.read(claim))
         except StoreUnavailable:
             raise
         except Exception as error:
             # One audience that cannot be expanded waits for the end of its lease; the others go on.
-            await self._failed(job, error)
+            await self._failed(claim, error)
         return True
 
-    async def _failed(self, job: ExpansionJob, error: Exception) -> None:
+    async def _failed(self, claim: ExpansionClaim, error: Exception) -> None:
         """Count a defect; one too many parks the rest of the audience, and the message ends (RELIABILITY R15)."""
-        defect = noted("expansion_defect", "expanding the audience", error, message=job.message)
+        defect = noted("expansion_defect", "expanding the audience", error, message=claim.message)
         context = self._context
-        if job.defects + 1 < DEFECT_ATTEMPTS:
-            await context.store.expansions.count_defect(job)
+        if claim.defects + 1 < DEFECT_ATTEMPTS:
+            await context.store.expansions.count_defect(claim)
             return
-        closed = await context.store.expansions.park(job, defect.why, context.clock.now_ms(), context.mint)
+        closed = await context.store.expansions.park(claim, defect.why, context.clock.now_ms(), context.mint)
         if closed.watched:
-            context.bell.ring(Due(space=job.space, queue="events"))
+            context.bell.ring(Due(space=claim.space, queue="events"))
 
     async def _expand(self, job: ExpansionJob) -> None:
         plan = await self._plan(job)

@@ -155,8 +155,19 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mentions: tuple[int, ...] = ()  # person ids
 
 
+class ExpansionClaim(msgspec.Struct, frozen=True, kw_only=True):
+    """An expansion that this node holds under a lease: what is known of it even if nobody can read the rest."""
+
+    space: int
+    message: int
+    no: int
+    dialect: str
+    watched: bool
+    defects: int  # how often our code failed on it so far
+
+
 class ExpansionJob(msgspec.Struct, frozen=True, kw_only=True):
-    """An expansion that this node holds under a lease."""
+    """A claimed expansion, read."""
 
     stored: StoredMessage
     no: int
@@ -165,7 +176,6 @@ class ExpansionJob(msgspec.Struct, frozen=True, kw_only=True):
     keep: str
     watched: bool
     due_at: int
-    defects: int  # how often our code failed on it so far
     is_alone: bool
     """Nobody can have an entry of the message yet but by this expansion, and it begins now."""
 

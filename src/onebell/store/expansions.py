@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from onebell.core.bell import Mark
 from onebell.core.events import EventKind
-from onebell.core.work import LEASE_MS, Closed, EventDraft, ExpansionJob, ExpansionPlan, Page, Spread
+from onebell.core.work import LEASE_MS, Closed, EventDraft, ExpansionClaim, ExpansionJob, ExpansionPlan, Page, Spread
 from onebell.ids import IdMint
 from onebell.store.engine import Database
 from onebell.store.events import write_events
@@ -36,11 +36,17 @@ class Expansions:
         """What one page may hold others up for."""
         self._pages: _Pages | None = None
 
-    async def claim(self, now_ms: int, node: int) -> ExpansionJob | None:
+    async def claim(self, now_ms: int, node: int) -> ExpansionClaim | None:
         """Take one that is due and nobody holds."""
-        claimed = await self._db.write(lambda connection: _claim(connection, now_ms, node))
-        # Read when its lease is stored: a row that nobody can read then holds up no other.
-        return None if claimed is None else _job(*claimed)
+        return await self._db.write(lambda connection: _claim(connection, now_ms, node))
+
+    async def read(self, claim: ExpansionClaim) -> ExpansionJob:
+        """What is to be expanded; apart from the claim, so that what nobody can read is held and counted too.
+
+        Raises:
+            msgspec.MsgspecError: no version of ours that is known here has written it.
+        """
+        return await self._db.read(lambda connection: _job(connection, claim))
 
     async def next_due(self) -> int | None:
         """When the earliest open expansion is due or its lease ends, in ms; ``None`` when all are done."""
@@ -64,14 +70,14 @@ class Expansions:
         statement = sa.update(expansion).where(*held).values(lease_until=0)
         await self._db.write(lambda connection: connection.execute(statement))
 
-    async def count_defect(self, job: ExpansionJob) -> None:
+    async def count_defect(self, claim: ExpansionClaim) -> None:
         """Our code failed on it once more; it is claimed again when its lease has ended."""
-        statement = sa.update(expansion).where(_is(job)).values(defects=expansion.c.defects + 1)
+        statement = sa.update(expansion).where(_is(claim)).values(defects=expansion.c.defects + 1)
         await self._db.write(lambda connection: connection.execute(statement))
 
-    async def park(self, job: ExpansionJob, why: str, now_ms: int, mint: IdMint) -> Closed:
+    async def park(self, claim: ExpansionClaim, why: str, now_ms: int, mint: IdMint) -> Closed:
         """Give up what is left of an audience: the message fails, and the timeline says why."""
-        return await self._db.write(lambda connection: _park(connection, job, why, now_ms, mint))
+        return await self._db.write(lambda connection: _park(connection, claim, why, now_ms, mint))
 
     async def stop(self, space: int, message_id: int) -> None:
         """No further page of a message; waits for the one under way."""
@@ -80,7 +86,7 @@ class Expansions:
         await self._db.write(lambda connection: connection.execute(statement))
 
 
-def _is(job: ExpansionJob) -> sa.ColumnElement[bool]:
+def _is(job: ExpansionClaim | ExpansionJob) -> sa.ColumnElement[bool]:
     return _of(job.space, job.message, job.no)
 
 
@@ -88,13 +94,22 @@ def _of(space: int, message_id: int, no: int) -> sa.ColumnElement[bool]:
     return sa.and_(expansion.c.space_id == space, expansion.c.message_id == message_id, expansion.c.no == no)
 
 
-def _claim(connection: sa.Connection, now_ms: int, node: int) -> tuple[sa.RowMapping, bool] | None:
+_WITH_MESSAGE = expansion.join(
+    message, sa.and_(message.c.space_id == expansion.c.space_id, message.c.id == expansion.c.message_id)
+)
+
+
+def _claim(connection: sa.Connection, now_ms: int, node: int) -> ExpansionClaim | None:
     row = connection.execute(
-        sa.select(expansion, message)
-        .join(
-            message,
-            sa.and_(message.c.space_id == expansion.c.space_id, message.c.id == expansion.c.message_id),
+        sa.select(
+            expansion.c.space_id,
+            expansion.c.message_id,
+            expansion.c.no,
+            expansion.c.defects,
+            message.c.dialect,
+            message.c.watched,
         )
+        .select_from(_WITH_MESSAGE)
         .where(
             expansion.c.done == ZERO,
             expansion.c.lease_until <= now_ms,
@@ -106,14 +121,21 @@ def _claim(connection: sa.Connection, now_ms: int, node: int) -> tuple[sa.RowMap
     ).first()
     if row is None:
         return None
-    found = row._mapping
-    is_alone = found[expansion.c.cursor] == 0 and not connection.scalar(_others(found))
-    mine = _of(found[expansion.c.space_id], found[expansion.c.message_id], found[expansion.c.no])
-    connection.execute(sa.update(expansion).where(mine).values(lease_until=now_ms + LEASE_MS, node=node))
-    return found, is_alone
+    claim = ExpansionClaim(
+        space=row.space_id,
+        message=row.message_id,
+        no=row.no,
+        dialect=row.dialect,
+        watched=bool(row.watched),
+        defects=row.defects,
+    )
+    connection.execute(sa.update(expansion).where(_is(claim)).values(lease_until=now_ms + LEASE_MS, node=node))
+    return claim
 
 
-def _job(found: sa.RowMapping, is_alone: bool) -> ExpansionJob:
+def _job(connection: sa.Connection, claim: ExpansionClaim) -> ExpansionJob:
+    rows = connection.execute(sa.select(expansion, message).select_from(_WITH_MESSAGE).where(_is(claim)))
+    found = rows.one()._mapping
     return ExpansionJob(
         stored=stored_message(found),
         no=found[expansion.c.no],
@@ -122,22 +144,21 @@ def _job(found: sa.RowMapping, is_alone: bool) -> ExpansionJob:
         keep=found[message.c.keep],
         watched=bool(found[message.c.watched]),
         due_at=found[message.c.due_at],
-        defects=found[expansion.c.defects],
-        is_alone=is_alone,
+        is_alone=found[expansion.c.cursor] == 0 and not connection.scalar(_others(claim)),
     )
 
 
-def _others(found: sa.RowMapping) -> sa.Select[bool]:
+def _others(claim: ExpansionClaim) -> sa.Select[bool]:
     """Whether the message reaches people by another audience too: an entry or a second expansion."""
-    space, number = found[message.c.space_id], found[message.c.id]
+    space, number = claim.space, claim.message
     entries = sa.select(1).where(entry.c.space_id == space, entry.c.message_id == number).exists()
     expansions = sa.select(1).where(
-        expansion.c.space_id == space, expansion.c.message_id == number, expansion.c.no != found[expansion.c.no]
+        expansion.c.space_id == space, expansion.c.message_id == number, expansion.c.no != claim.no
     )
     return sa.select(sa.or_(entries, expansions.exists()))
 
 
-def _expanded(job: ExpansionJob) -> sa.Update:
+def _expanded(job: ExpansionClaim | ExpansionJob) -> sa.Update:
     """Everybody is reached; what is left are deliveries."""
     others = sa.select(1).where(
         expansion.c.space_id == job.space, expansion.c.message_id == job.message, expansion.c.done == ZERO
@@ -150,24 +171,24 @@ def _expanded(job: ExpansionJob) -> sa.Update:
     )
 
 
-def _park(connection: sa.Connection, job: ExpansionJob, why: str, now_ms: int, mint: IdMint) -> Closed:
-    given_up = sa.update(expansion).where(_is(job), expansion.c.done == ZERO).values(done=1, why=why)
+def _park(connection: sa.Connection, claim: ExpansionClaim, why: str, now_ms: int, mint: IdMint) -> Closed:
+    given_up = sa.update(expansion).where(_is(claim), expansion.c.done == ZERO).values(done=1, why=why)
     if connection.execute(given_up.values(defects=expansion.c.defects + 1)).rowcount != 1:
         return Closed()
     draft = EventDraft(
-        space=job.space,
-        dialect=job.stored.dialect,
-        message=job.message,
+        space=claim.space,
+        dialect=claim.dialect,
+        message=claim.message,
         kind=EventKind.FAILED.value,
         at=now_ms,
         data={"code": 0, "message": why},
-        watched=job.watched,
+        watched=claim.watched,
     )
     write_events(connection, [draft], mint)
-    return Closed(finished=_ended(connection, job, now_ms, mint), watched=job.watched)
+    return Closed(finished=_ended(connection, claim, now_ms, mint), watched=claim.watched)
 
 
-def _ended(connection: sa.Connection, job: ExpansionJob, now_ms: int, mint: IdMint) -> tuple[Key, ...]:
+def _ended(connection: sa.Connection, job: ExpansionClaim | ExpansionJob, now_ms: int, mint: IdMint) -> tuple[Key, ...]:
     """No page follows: the message is finished, or its deliveries are what is left."""
     finished = finish(connection, [(job.space, job.message)], now_ms, mint)
     if not finished:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from onebell.core.model import Content, Format
 from onebell.core.plaintext import words_of
 from onebell.core.render import mentions, render
-from onebell.core.sanitize import mail
+from onebell.core.sanitize import mail, page
 
 
 def html(body: str, written_in: Format = Format.MARKDOWN) -> str:
@@ -41,6 +41,29 @@ def test_the_markdown_vector_of_pushplus() -> None:
 def test_markdown_as_pushplus_reads_it(source: str, expected: str) -> None:
     """A single newline, ``<br/>`` and a trailing backslash break the line; inline HTML counts; hosts are not links."""
     assert html(source).replace("\n", "") == expected
+
+
+def test_markdown_task_lists() -> None:
+    """What is to be done and what is done are signs that every surface shows: the page, mail and plain text."""
+    source = "- [ ] open\n- [x] **done**\n  1. [X] nested\n"
+    style = ' style="list-style-type:none"'
+    expected = (
+        f"<ul><li{style}>☐ open</li><li{style}>☑ <strong>done</strong><ol><li{style}>☑ nested</li></ol></li></ul>"
+    )
+
+    for sanitized in (mail, page):
+        shown = render(Content(body=source, format=Format.MARKDOWN), sanitized=sanitized)
+        assert shown.html.replace("\n", "") == expected
+    assert shown.text == "• ☐ open\n• ☑ done\n1. ☑ nested"
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["[ ] no item", "- [y] other", "- [ ]", "- [x](https://a.test/)", "- `[x] code`", r"- \[x] escaped", "- [x]tight"],
+)
+def test_what_only_looks_like_a_task_stays(source: str) -> None:
+    """As GitHub reads it: an item that begins with a box, a blank and words."""
+    assert not {"☐", "☑"} & set(html(source))
 
 
 def test_markdown_tables() -> None:

@@ -69,6 +69,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     account_kind: str = ""  # carrier kind of the delivery
     account_code: str = ""
     target: str = ""  # address of the delivery
+    sender: int = 0  # party that wrote the message; 0 = none
 
 
 class CallbackRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -106,6 +106,7 @@ def _waiting(connection: sa.Connection, dialect: str, limit: int) -> tuple[Event
         sa.select(
             event,
             message.c.public_id,
+            message.c.sender,
             message.c.extra,
             message.c.callback,
             carrier_account.c.kind.label("account_kind"),
@@ -149,6 +150,7 @@ def _event(row: Any) -> Event:
         account_kind=row.account_kind or "",
         account_code=row.account_code or "",
         target=row.target or "",
+        sender=row.sender or 0,
     )
 
 

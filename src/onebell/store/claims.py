@@ -81,6 +81,15 @@ class Claims:
                 _complete.run(connection, {"s": space, "in_scope": scope, "k": key, "got": receipt})
 
 
+def first_ids(connection: sa.Connection, keys: Sequence[Key]) -> dict[Key, str]:
+    """The public id of the first entry, or else the message, that was stored under each key; others are not in it."""
+    found: dict[Key, str] = {}
+    for key, row in _read(connection, keys).items():
+        entries = _decode(row.receipt).entries
+        found[key] = entries[0].public_id if entries else row.public_id
+    return found
+
+
 def differs(mine: str, its: str) -> bool:
     """Whether two fingerprints say that the payloads are not the same; an empty one says nothing."""
     return bool(mine and its and mine != its)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from onebell.core.accounts import NewToken
 from onebell.core.conversations import Channel, HourPage, Numbered, Queued, Roam
 from onebell.core.model import PartyKind
-from onebell.store import easemob_messages, easemob_names, easemob_roaming, easemob_tokens, parties
+from onebell.store import claims, easemob_messages, easemob_names, easemob_roaming, easemob_tokens, parties
 from onebell.store.changes import Changes
 from onebell.store.easemob_tokens import DIALECT, TOKEN
 
@@ -48,6 +48,12 @@ class EasemobStore:
                 connection, space, message, owner, number, now_ms, changes.mint
             )
         )
+
+    async def once_told(self, space: int, scope: str, keys: Sequence[str]) -> dict[str, str]:
+        """The ids of messages that were stored once, by their idempotency keys; others are not in it."""
+        wanted = [(space, scope, key) for key in keys]
+        found = await self._changes.database.read(lambda connection: claims.first_ids(connection, wanted))
+        return {key: number for (_, _, key), number in found.items()}
 
     async def separate(self, space: int, message: int, number: int) -> None:
         """Give what one receiver has of a message of several a message of its own; see

@@ -312,7 +312,7 @@ def test_a_recall_tells_of_who_has_the_message() -> None:
     """One of its receivers has a message of his own since it was changed for him: this recall is not his."""
     event = stored(1, kind=EventKind.RECALLED, person=0, data={})
     both = {**event.extra, "to": {"5": "user2", "6": "user3"}}
-    (told,) = happenings(stored(1, kind=EventKind.RECALLED, person=0, data={}, extra=both), "", {6: ID})
+    (told,) = happenings(stored(1, kind=EventKind.RECALLED, person=0, data={}, extra=both), "", {6: ID}, {})
     assert (told.body["to"], told.body["recall_id"]) == ("user3", ID)
 
 

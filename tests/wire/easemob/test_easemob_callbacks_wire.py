@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from tests.fakes.http_service import HttpService, answer, http_service
-from tests.msync_client import connected, token_of
+from tests.msync_client import body_of, connected, signal, token_of
 from tests.running import ALICE, RunningServer
 from tests.wire.easemob.test_easemob_wire import bearer
+from tests.wire.easemob.test_msync_sending import online
 
 from onebell import demo, directory
 from onebell.app import SECTIONS
+from onebell.dialects.easemob.msync.msync_pb2 import MessageBody, Meta
 from onebell.store import schema
 
 
@@ -103,8 +105,9 @@ async def test_signing_in_and_out_is_told(server: RunningServer) -> None:
 
 
 async def test_reading_and_recalling_are_told(server: RunningServer) -> None:
-    """A message that is read in the inbox page and then recalled: an ack and a recall, each naming its id."""
-    async with http_service(answer(200)) as receiver:
+    """A message that is read in the inbox page and then recalled: an ack and a recall, each naming its id, and by the
+    id under which its writer's client got it."""
+    async with http_service(answer(200)) as receiver, online(server, "bob") as (bob,):
         await told_at(server, f"{receiver.base}/easemob", events='["read_ack", "recall"]')
         number = await send_text(server)
         (entry,) = [item for item in await server.inbox(ALICE) if item["kind"] == "entry"]
@@ -118,8 +121,46 @@ async def test_reading_and_recalling_are_told(server: RunningServer) -> None:
         async with server.session.post(url, json=recalled, headers=headers) as got:
             assert got.status == 200
         await heard(receiver, 2)
+        seen: list[Meta] = []
+        while len(seen) < 2:
+            seen += await bob.news()
 
     bodies = {one.json["chat_type"]: one.json for one in receiver.received}
+    assert [body_of(one).type for one in seen] == [MessageBody.READ_ACK, MessageBody.RECALL]
+    assert [str(one.id) for one in seen] == [bodies["read_ack"]["msg_id"], bodies["recall"]["msg_id"]]
+    assert bodies["read_ack"]["callId"] == f"acme#demo_{seen[0].id}"
     assert bodies["read_ack"]["payload"]["ack_message_id"] == number
     assert (bodies["read_ack"]["from"], bodies["read_ack"]["to"]) == ("alice", "bob")
     assert (bodies["recall"]["recall_id"], bodies["recall"]["from"], bodies["recall"]["to"]) == (number, "bob", "alice")
+
+
+async def test_what_clients_read_and_recall_is_told(server: RunningServer) -> None:
+    """A client's ack and recall are messages: the callback's id is the one that their writer's client was answered."""
+    async with http_service(answer(200)) as receiver, online(server, "alice", "bob") as (alice, bob):
+        await told_at(server, f"{receiver.base}/easemob", events='["read_ack", "recall"]')
+        sent = await bob.text("alice", "one")
+        await alice.news()
+        ack = await alice.send("bob", signal(MessageBody.READ_ACK, "alice", "bob", sent.server_id))
+        await heard(receiver, 1)
+        recall = await bob.send("alice", signal(MessageBody.RECALL, "bob", "alice", sent.server_id))
+        await heard(receiver, 2)
+
+    bodies = {one.json["chat_type"]: one.json for one in receiver.received}
+    assert bodies["read_ack"]["msg_id"] == str(ack.server_id)
+    assert bodies["recall"]["msg_id"] == str(recall.server_id)
+    assert {body["payload"]["ack_message_id"] for body in bodies.values()} == {str(sent.server_id)}
+
+
+async def test_what_nobody_hears_of_has_the_events_id(server: RunningServer) -> None:
+    """What admin wrote has no writer's client; its ack has an id of its own all the same."""
+    async with http_service(answer(200)) as receiver, online(server, "alice") as (alice,):
+        await told_at(server, f"{receiver.base}/easemob", events='["read_ack"]')
+        number = await send_text(server, **{"from": "admin"})
+        await alice.news()
+        await alice.send("admin", signal(MessageBody.READ_ACK, "alice", "admin", int(number)))
+        await heard(receiver, 1)
+
+    (body,) = [one.json for one in receiver.received]
+    assert body["payload"]["ack_message_id"] == number
+    assert int(body["msg_id"]) > 0
+    assert body["msg_id"] != number

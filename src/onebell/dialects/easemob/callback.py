@@ -1,17 +1,18 @@
 """Callbacks after something has happened (sheet easemob §4.2, §4.3): one request per rule and thing."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from urllib.parse import urlsplit
 
 import msgspec
 
 from onebell.core.context import Context, Lookups
 from onebell.core.directory import Record
-from onebell.core.events import CallbackAnswer, CallbackRequest, CallbackSchedule, Event
+from onebell.core.events import CallbackAnswer, CallbackRequest, CallbackSchedule, Event, EventKind
 from onebell.dialects.easemob.app import CALLBACK, DIALECT, Rule
 from onebell.dialects.easemob.bans import Bans
 from onebell.dialects.easemob.happenings import LOGIN, LOGOUT, REPLACED, Happening, happenings
+from onebell.dialects.easemob.signals import READ_ACK, RECALL, once_told
 
 # "Not 200 → retried once, at once" (sheet §4.2). How long a message's receiver is waited for is not documented.
 SCHEDULE = CallbackSchedule(pauses_s=(0,), timeout_s=10, success=(200,))
@@ -60,11 +61,12 @@ class PostSend:
         if not rules:
             return []
         ids = await self._entry_ids(event)
+        own = await self._own_ids(event, app, [str(event.data.get("public_id", "")), *ids.values()])
         host = urlsplit((await self._context.lookups.space(event.space)).public_url).netloc
         wanted = str(event.extra.get("env") or DEFAULT_ENV)
         return [
             await self._request(event, happening, record)
-            for happening in happenings(event, host, ids)
+            for happening in happenings(event, host, ids, own)
             for rule, record in _wanting(rules, happening, wanted)
         ]
 
@@ -73,6 +75,18 @@ class PostSend:
         if not event.message or "public_id" in event.data:
             return {}
         return await self._context.store.messages.entry_ids(event.space, event.message)
+
+    async def _own_ids(self, event: Event, app: str, about: Collection[str]) -> dict[str, str]:
+        """The ids under which clients were told of an event, by the messages that it is about.
+
+        They are told first and the event follows, so that none is missed.
+        """
+        match event.kind:
+            case EventKind.READ:
+                return await once_told(self._context, event.space, app, READ_ACK, event.person, about)
+            case EventKind.RECALLED:
+                return await once_told(self._context, event.space, app, RECALL, event.sender, about)
+        return {}
 
     async def _request(self, event: Event, happening: Happening, record: Record) -> CallbackRequest:
         body = happening.body

@@ -8,8 +8,9 @@ import msgspec
 
 from onebell.core.events import Event, EventKind
 from onebell.dialects.easemob.bodies import documented
+from onebell.dialects.easemob.signals import READ_ACK, RECALL
 
-CHAT, CHAT_OFFLINE, READ_ACK, RECALL, PUSH = "chat", "chat_offline", "read_ack", "recall", "push"
+CHAT, CHAT_OFFLINE, PUSH = "chat", "chat_offline", "push"
 LOGIN, LOGOUT, REPLACED = "login", "logout", "replaced"
 POST_EVENTS = (CHAT, CHAT_OFFLINE, READ_ACK, RECALL, LOGIN, LOGOUT, REPLACED, PUSH)
 """What a rule may ask for."""
@@ -45,6 +46,7 @@ class _Told(msgspec.Struct, frozen=True):
     event: Event
     host: str
     ids: Mapping[int, str]  # entry ids by mailbox
+    own: Mapping[str, str]  # ids of what clients were told of a message, by its id
 
     @property
     def appkey(self) -> str:
@@ -78,10 +80,10 @@ class _Told(msgspec.Struct, frozen=True):
         }
 
 
-def happenings(event: Event, host: str, ids: Mapping[int, str]) -> Iterator[Happening]:
+def happenings(event: Event, host: str, ids: Mapping[int, str], own: Mapping[str, str]) -> Iterator[Happening]:
     """What a rule may be told of an event; nothing for most kinds."""
     tell = _TELL.get(event.kind)
-    return iter(()) if tell is None else tell(_Told(event, host, ids))
+    return iter(()) if tell is None else tell(_Told(event, host, ids, own))
 
 
 def _stored(told: _Told) -> Iterator[Happening]:
@@ -130,8 +132,12 @@ def _recalled(told: _Told) -> Iterator[Happening]:
         yield Happening(RECALL, "", {**body, "from": told.sender, "recall_id": original, "to": receiver})
 
 
-def _about(told: _Told, chat_type: str, original: str, own_id: int) -> Body:
-    """A message that says something of an earlier one, with an id of its own."""
+def _about(told: _Told, chat_type: str, original: str, event_id: int) -> Body:
+    """A message that says something of an earlier one, with an id of its own: the one that clients know it by.
+
+    Where none was told, it is the event's.
+    """
+    own_id = told.own.get(original) or str(event_id)
     return {
         "chat_type": chat_type,
         "callId": f"{told.appkey}_{own_id}",
@@ -139,7 +145,7 @@ def _about(told: _Told, chat_type: str, original: str, own_id: int) -> Body:
         "host": told.host,
         "appkey": told.appkey,
         "eventType": CHAT,
-        "msg_id": str(own_id),
+        "msg_id": own_id,
         "timestamp": told.event.at,
     }
 

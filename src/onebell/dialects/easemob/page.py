@@ -15,7 +15,7 @@ from onebell.dialects.easemob.conversations import peers
 from onebell.dialects.easemob.page_files import chatfile
 from onebell.dialects.easemob.parse import Message
 from onebell.dialects.easemob.send import Origin, send_from
-from onebell.dialects.easemob.signals import Signal, tell
+from onebell.dialects.easemob.signals import ONCE, READ_ACK, RECALL, Signal, tell
 from onebell.dialects.easemob.single import take_back_by
 from onebell.dialects.easemob.standing import Objection, is_slow_enough, objection
 from onebell.errors import InvalidInput
@@ -118,7 +118,7 @@ class PageReplies:
         """First the word to the clients: a crash between the two leaves a recall that can be repeated."""
         ends = await self._ends(line)
         if ends is not None:
-            signal = _signal(line, ends.me, (line.peer, ends.peer.name), "recall", sent.public_id)
+            signal = _signal(line, ends.me, (line.peer, ends.peer.name), RECALL, sent.public_id)
             await tell(self._context, line.space, ends.app, signal)
         await take_back_by(self._context, line.space, sent.public_id)
 
@@ -138,7 +138,7 @@ class PageReplies:
         to = (line.peer if is_user else line.me, names[line.feed])
         async with asyncio.TaskGroup() as tasks:
             for one in read:
-                signal = _signal(line, me, to, "read_ack", one.public_id)
+                signal = _signal(line, me, to, READ_ACK, one.public_id)
                 tasks.create_task(tell(self._context, line.space, app, signal))
 
     # ------------------------------------------------------------ who they are
@@ -187,6 +187,6 @@ def _signal(line: Line, me: Account, to: tuple[int, str], kind: str, of: int) ->
         party=party,
         feed=line.feed,
         of=of,
-        once="1",
+        once=ONCE,
         has_copy=True,
     )

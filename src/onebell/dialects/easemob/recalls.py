@@ -18,7 +18,7 @@ from onebell.dialects.easemob.file_access import find_named, is_of, remove
 from onebell.dialects.easemob.messages import CALLS
 from onebell.dialects.easemob.parse import DEFAULT_SENDER, read_body
 from onebell.dialects.easemob.send import receivers_of, sender_of
-from onebell.dialects.easemob.signals import Signal, tell
+from onebell.dialects.easemob.signals import ONCE, RECALL, Signal, tell
 from onebell.dialects.easemob.single import take_back
 from onebell.dialects.easemob.visit import Call, Gate, Path, Visit, must_be_json
 from onebell.errors import StoreUnavailable
@@ -30,7 +30,6 @@ GONE = "not_found msg"
 LATE = "exceed recall time limit"
 AT_ONCE = 100
 """Messages in one call of the older form."""
-RECALL = "recall"
 T = TypeVar("T")
 KINDS = ("chat", "groupchat", "chatroom")
 
@@ -169,7 +168,7 @@ class Recalls:
     async def _tell(self, visit: Visit, asked: Asked, signal: Signal) -> None:
         has_copy = asked.sync_device is not False and signal.sender.kind is PartyKind.PERSON
         more = {"info": asked.info} if asked.info else {}
-        complete = msgspec.structs.replace(signal, once="1", has_copy=has_copy, more=more)
+        complete = msgspec.structs.replace(signal, once=ONCE, has_copy=has_copy, more=more)
         await tell(self._context, visit.space, visit.app, complete)
 
 

@@ -1,5 +1,6 @@
 """Signals: what became of a message, as an entry of its own for clients of the protocol (sheet easemob-msync §6)."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -12,6 +13,11 @@ ROSTER = "roster"
 """A change in who knows whom; ``more`` = {"operation", "reason"}."""
 KEEP_S = 8 * 86_400
 """A signal that is repeated within the life of a message is one."""
+
+
+ONCE = "1"
+"""``Signal.once`` of what happens to a message one time: it is read, it is taken back."""
+READ_ACK, RECALL = "read_ack", "recall"
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +45,7 @@ async def tell(context: Context, space: int, app: App, signal: Signal) -> int:
     data: dict[str, Any] = {"signal": signal.kind, "from": signal.sender_name, "to": [signal.to], **signal.more}
     if signal.of:
         data["of"] = str(signal.of)
-    key = f"{signal.kind}:{signal.of}:{signal.sender.party}:{signal.once}"
+    key = _key(signal.kind, signal.of, signal.sender.party, signal.once)
     submission = Submission(
         space=space,
         dialect=DIALECT,
@@ -52,8 +58,28 @@ async def tell(context: Context, space: int, app: App, signal: Signal) -> int:
         silent=True,
         shown=Shown.SIGNAL,
         device=signal.device,
-        idempotency=IdempotencyKey(scope=f"easemob:signal:{app.key}", key=key, keep_s=KEEP_S) if signal.once else None,
+        idempotency=IdempotencyKey(scope=_scope(app.key), key=key, keep_s=KEEP_S) if signal.once else None,
         extra={"app": app.key, "from": signal.sender_name, "signal": signal.kind},
     )
     receipt = await context.accept(submission)
     return int(receipt.entries[0].public_id if receipt.entries else receipt.public_id)
+
+
+async def once_told(
+    context: Context, space: int, app: str, kind: str, sender: int, of: Collection[str]
+) -> dict[str, str]:
+    """The ids of somebody's signals of a kind that comes once, by the messages that they are about.
+
+    What was read or taken back where no client is told of it is not in it.
+    """
+    keys = {_key(kind, int(number), sender, ONCE): number for number in of if number}
+    found = await context.store.easemob.once_told(space, _scope(app), list(keys)) if keys else {}
+    return {keys[key]: own for key, own in found.items()}
+
+
+def _scope(app: str) -> str:
+    return f"easemob:signal:{app}"
+
+
+def _key(kind: str, of: int, sender: int, once: str) -> str:
+    return f"{kind}:{of}:{sender}:{once}"

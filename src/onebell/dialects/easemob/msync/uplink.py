@@ -26,7 +26,7 @@ from onebell.dialects.easemob.msync.refusals import NotTaken
 from onebell.dialects.easemob.msync.roster_frames import take_roster
 from onebell.dialects.easemob.parse import Message
 from onebell.dialects.easemob.send import Origin, number_of, send_from
-from onebell.dialects.easemob.signals import Signal, tell
+from onebell.dialects.easemob.signals import ONCE, READ_ACK, RECALL, Signal, tell
 from onebell.dialects.easemob.single import message_of, take_back_by
 from onebell.dialects.easemob.standing import Objection, is_slow_enough, objection
 from onebell.errors import NotFound, Reason, Refused
@@ -162,14 +162,16 @@ class Uplink:
         found = await self._mine(body.ack_message_id)
         if found is None or found.direction:
             return self._nothing()
+        # First the word to the clients: callbacks name the ack by the id that they know it by.
+        answered = await self._ack(READ_ACK, found, body.ack_message_id)
         change = self._change(self._seated.reader.mailbox)
         try:
             if await self._context.store.inbox_changes.mark_read(change, found.seq, self._context.mint):
                 self._changed()
         except NotFound:  # he has deleted it meanwhile
-            return self._nothing()
+            return answered
         await seen.seen(self._context, self._change(found.sender), found.feed, [found.message])
-        return await self._ack("read_ack", found, body.ack_message_id)
+        return answered
 
     async def _channel(self, meta: Meta) -> Answered:
         """Everything of a conversation was read."""
@@ -192,8 +194,8 @@ class Uplink:
         if not name or await self._context.lookups.account(seated.space, seated.app.key, name) is None:
             return self._nothing()
         # Where something was read concerns the reader's other devices too; where it has arrived does not.
-        has_copy = kind == "read_ack"
-        return await self._tell(kind, (found.sender, name, found.feed), of=of, once="1", has_copy=has_copy)
+        has_copy = kind == READ_ACK
+        return await self._tell(kind, (found.sender, name, found.feed), of=of, once=ONCE, has_copy=has_copy)
 
     # ------------------------------------------------------------ recalls and edits
 
@@ -210,7 +212,7 @@ class Uplink:
         info = from_pairs(meta.ext).get("recallMessageExtensionInfo")
         # First the word to the clients: a crash between the two leaves a recall that can be repeated.
         more = {"info": info} if isinstance(info, str) and info else {}
-        answered = await self._tell("recall", receiver, of=of, once="1", has_copy=True, more=more)
+        answered = await self._tell(RECALL, receiver, of=of, once=ONCE, has_copy=True, more=more)
         await take_back_by(self._context, self._seated.space, of)
         return answered
 

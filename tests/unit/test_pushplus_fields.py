@@ -131,6 +131,28 @@ def test_whole_body_takes_the_token_only_when_the_url_has_none():
     assert read(request('{"token":"body"}', query="template=json")).token == "body"
 
 
+@pytest.mark.parametrize(
+    ("query", "kind", "body", "content"),
+    [
+        ("", JSON, '{"token" : "%s","a":1}', '{"token" : "******","a":1}'),
+        ("", FORM, "token=%s&a=1", '{"token":"******","a":"1"}'),
+        ("&token=%s", JSON, "{token:'%s',url:'https://a/?token=%s'}", "{token:'******',url:'https://a/?token=******'}"),
+        ("&token=%s", b"text/plain", "key %s", "key ******"),
+    ],
+)
+def test_whole_body_shows_nobody_the_senders_token(query, kind, body, content):
+    """What readers get is the body as it came but for the token that it was sent with, wherever that stood."""
+    query, body = (text.replace("%s", TOKEN) for text in (query, body))
+    fields = read(request(body, kind, f"template=json{query}"))
+
+    assert {"token": TOKEN, "template": "json", "content": content} == given(fields)
+
+
+def test_whole_body_keeps_what_is_no_token():
+    """A token that nobody can have is refused; as a word of the content it is one like any other."""
+    assert read(request('{"a":"a token"}', query="template=json&token=a")).content == '{"a":"a token"}'
+
+
 def test_whole_body_needs_no_json():
     """Any text is content; under application/json too."""
     fields = read(request("plain 文本", query="template=txt&token=t"))

@@ -88,6 +88,14 @@ async def test_a11_whole_body_with_a_content_key(client):
     assert page_lines(await client.page(code)) == ["content： x", "a： 1"]
 
 
+async def test_a_token_in_a_whole_body_is_shown_to_nobody(client):
+    """The body is the content and brings the token too: it sends, and no reader learns it."""
+    code = code_of(await client.raw("POST", "/send?template=json", JSON, f'{{"token":"{UT}","a":1}}'))
+
+    assert page_lines(await client.page(code)) == ["token： ******", "a： 1"]
+    assert UT not in (await client.entry("alice", code))["body"]
+
+
 async def test_a12_json_with_single_quotes(client):
     """A12: the seed's example 4, in order."""
     code = await client.accepted(title="标题", content="{'name':'名称','size':'大小','number':'数量'}", template="json")

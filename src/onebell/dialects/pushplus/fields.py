@@ -12,6 +12,7 @@ from onebell.core.bodies import LOOP_CHARS
 from onebell.dialects.pushplus.answer import Fault, Rejected
 from onebell.dialects.pushplus.lenient import NotJson, loads
 from onebell.http.exchange import Request
+from onebell.ids import HEX32
 
 MAX_FIELDS = 1000
 """Of a form; further ones are not looked at: no request has as many, and each costs time."""
@@ -46,6 +47,9 @@ _WIRE_NAMES = frozenset(wire for _, wire in _NAMES)
 _WHOLE_BODY_NAMES = ("title", "topic")
 """All that is read from a body that is content itself: its other keys may be foreign (a documented alarm has a
 ``timestamp`` of 2017)."""
+
+HIDDEN = "******"
+"""Stands where the sender's token stood."""
 
 _Values = dict[str, str]
 _Read = TypeVar("_Read")
@@ -196,7 +200,13 @@ def _content_with(content: str, body: _Values, url: _Values) -> Fields:
     values = {**url, **{name: body[name] for name in _WHOLE_BODY_NAMES if name in body}, "content": content}
     if "token" in body:
         values.setdefault("token", body["token"])
+    values["content"] = _without(values.get("token", "").strip(), content)
     return _fields(values)
+
+
+def _without(token: str, content: str) -> str:
+    """Readers get the body as it came but for what lets them send as its sender; a token is nothing else by chance."""
+    return content.replace(token, HIDDEN) if HEX32.match(token) else content
 
 
 def _form_pairs(request: Request) -> Iterable[tuple[str, str]]:

@@ -63,6 +63,19 @@ async def test_a_wrong_password_is_told(desk: Desk, locale: str, words: str) -> 
     await expect(page.get_by_role("heading", name=WORDS[locale]["all"])).to_be_visible(timeout=SOON_MS)
 
 
+async def test_an_inbox_without_any_message_says_how_to_begin(desk: Desk) -> None:
+    """There is nothing to choose and nothing to catch up with; the first message makes it an ordinary inbox."""
+    inbox = await desk.inbox()
+    start = inbox.page.locator("main")
+    await expect(start.get_by_text("Ready for your first message")).to_be_visible()
+    await expect(start.get_by_role("link", name="API reference")).to_have_attribute("href", "/api/docs")
+    await expect(start.get_by_text("Choose a message")).to_have_count(0)
+
+    await desk.pushplus(title="first", content="x")
+    await expect(start.get_by_text("1 unread message")).to_be_visible(timeout=SOON_MS)
+    await expect(start.get_by_text("Choose a message to read it")).to_be_visible()
+
+
 async def test_a_table_wider_than_a_phone_scrolls(desk: Desk) -> None:
     """Its words stay whole: the table is moved under the finger and not squeezed to letters, the page stays put. One
     that is only said to be wide, as letters are, fits."""

@@ -190,6 +190,34 @@ async def test_a_search_without_a_connection_comes_with_it(desk: Desk) -> None:
     await expect(inbox.rows).to_have_count(1, timeout=SOON_MS)
 
 
+async def test_what_is_read_without_a_connection_is_told_later(desk: Desk) -> None:
+    """A message that was opened offline is read on the other page once the connection is back."""
+    await send_many(desk.server, 0, 2)
+    inbox, other = await desk.inbox(), await desk.inbox()
+
+    await inbox.page.context.set_offline(True)
+    await expect(inbox.page.get_by_text("No connection.")).to_be_visible(timeout=SOON_MS)
+    await inbox.open("number 001")
+    await expect(inbox.page.locator("li.item .dot")).to_have_count(1)
+    await expect(other.page.locator("li.item .dot")).to_have_count(2)
+    await inbox.page.context.set_offline(False)
+
+    await expect(other.page.locator("li.item .dot")).to_have_count(1, timeout=SOON_MS)
+
+
+async def test_a_page_opened_without_a_server_goes_on_by_itself(desk: Desk) -> None:
+    """The browser's own network was never gone, so that nothing but asking again tells."""
+    await send_many(desk.server, 0, 1)
+    inbox = await desk.inbox()
+
+    await inbox.page.route("**/api/v1/me", lambda route: route.abort())
+    await inbox.page.reload()
+    await expect(inbox.page.get_by_text("The server cannot be reached.")).to_be_visible(timeout=SOON_MS)
+    await inbox.page.unroute("**/api/v1/me")
+
+    await expect(inbox.rows).to_have_count(1, timeout=SOON_MS)
+
+
 async def test_a_page_outlives_a_restart(chromium, settings: Settings) -> None:
     """The server goes and comes back on its port: the open page has every message of both lives once."""
     async with running(settings) as first:

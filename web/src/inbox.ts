@@ -1,6 +1,6 @@
 // The mailbox behind the page: which part of it is looked at, what of that was loaded, and where the stream stands.
 import { computed, reactive, ref, shallowRef } from "vue";
-import { api, type Action, type Entry, type Feed, type Item, type Page } from "./api";
+import { ApiError, api, type Action, type Entry, type Feed, type Item, type Page } from "./api";
 import { Entries, holds, isUnread } from "./entries";
 import { InboxStream } from "./stream";
 import { Talk } from "./talk";
@@ -40,6 +40,7 @@ export class Inbox {
   readonly failed = ref(false);
   readonly stream = shallowRef<InboxStream | null>(null);
   private readonly views = reactive(new Map<string, View>());
+  private readonly untold = new Set<number>();
   private readonly talks = new Map<string, Talk>();
   private rev = 0;
   private feedsDue: number | undefined;
@@ -119,7 +120,17 @@ export class Inbox {
     if (!isUnread(entry)) return;
     this.entries.markRead(entry.seq);
     this.count(entry.feed.id, -1);
-    await api.read(entry.seq);
+    await this.tellRead(entry.seq);
+  }
+
+  /** What is read without a connection is told once there is one. */
+  private async tellRead(seq: number): Promise<void> {
+    try {
+      await api.read(seq);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 0) throw error;
+      this.untold.add(seq);
+    }
   }
 
   /** The conversation of a direct feed; it keeps what is being written while another one is looked at. */
@@ -206,6 +217,10 @@ export class Inbox {
   private resume(): void {
     if (this.failed.value) this.more().catch(() => undefined);
     this.talks.forEach((talk) => talk.resume());
+    const untold = [...this.untold];
+    this.untold.clear();
+    // One that is gone meanwhile needs no telling.
+    untold.forEach((seq) => this.tellRead(seq).catch(() => undefined));
   }
 
   private follow(item: Item): void {

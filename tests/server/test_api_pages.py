@@ -168,6 +168,21 @@ async def test_a_mistake_does_not_use_the_link_up(native: Native, uid: str, pass
     assert (await finish(native, link, "alice", "long enough"))[0] == 303
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "The owner is alice."), ("zh-CN", "管理员是 alice。")])
+async def test_the_form_names_the_owner_there_is(native: Native, language: str, words: str) -> None:
+    """Where there is an owner his name is fixed; another one is refused in the reader's language, and his is shown."""
+    link = await native.setup.link(native.url)
+    name = b'name="uid" value="alice" autocomplete="username" required readonly'
+    assert name in (await get(native, link.removeprefix(native.url)))[2]
+    data = {"code": parse_qs(urlsplit(link).query)["code"][0], "uid": "boss", "password": "x" * 9, "again": "x" * 9}
+
+    headers = {"Accept-Language": language}
+    async with native.session.post(f"{native.url}/console/setup", data=data, headers=headers) as answer:
+        body = await answer.read()
+    assert words in body.decode()
+    assert name in body
+
+
 async def test_a_form_shows_what_was_typed_as_text(native: Native) -> None:
     """What a stranger puts into the link or the form never becomes markup."""
     link = await native.setup.link(native.url)

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from onebell.api import cookies
 from onebell.api.callers import DIALECT, SIGN_IN_S, Callers
-from onebell.api.errors import ApiError, explained
+from onebell.api.errors import explained
 from onebell.api.operations import Route
 from onebell.console import shell
 from onebell.core.context import Context
@@ -22,6 +22,9 @@ _WORDS = {
     "en": {
         "title": "Set up onebell",
         "lead": "Choose the owner's name and password. This link works once.",
+        "lead_known": "Choose the owner's password. This link works once.",
+        "not_owner": "The owner is {owner}.",
+        "bad_uid": "A name has 1 to 64 of A-Z a-z 0-9 _ . @ ! # $ & * + = | -",
         "uid": "Name (uid)",
         "go": "Set password and sign in",
         "spent": "This link was used or has expired. The next start of the server prints another, until one was used.",
@@ -30,6 +33,9 @@ _WORDS = {
     "zh": {
         "title": "设置 onebell",
         "lead": "设定管理员的名称和密码。此链接只能使用一次。",
+        "lead_known": "设定管理员的密码。此链接只能使用一次。",
+        "not_owner": "管理员是 {owner}。",
+        "bad_uid": "名称由 1 到 64 个字符组成：A-Z a-z 0-9 _ . @ ! # $ & * + = | -",
         "uid": "名称（uid）",
         "go": "设置密码并登录",
         "spent": "此链接已使用或已过期。在链接被使用之前，服务器每次启动都会打印新的链接。",
@@ -38,9 +44,13 @@ _WORDS = {
 }
 _FORM = """<p>{lead}</p>{error}<form method="post" action="/console/setup">
 <input type="hidden" name="code" value="{code}">
-<label>{uid}<input name="uid" value="{known}" autocomplete="username" required></label>
+<label>{uid}<input name="uid" value="{name}" autocomplete="username" required{fixed}></label>
 {passwords}<button>{go}</button></form>"""
 _SPENT = '<p>{spent}</p><a class="button" href="/">{sign_in}</a>'
+
+
+class _BadName(Exception):
+    """A name cannot be the owner's; the text says why, in the reader's language."""
 
 
 class Setup:
@@ -83,41 +93,51 @@ class Setup:
         """The form, if the code is good."""
         code = request.query_value("code") or ""
         try:
-            session = await self._context.store.sessions.find(KIND, self._digest(code), self._context.clock.now_ms())
-            if session is None:
-                return _spent(request)
-            owner = await self._owner(session.space)
+            owner = await self._owner(await self._space(code))
+        except NotFound:
+            return _spent(request)
         except OnebellError as error:
             return explained(error).answer()
-        return _form(request, 200, code, owner.uid if owner is not None else "owner", "")
+        return _form(request, 200, code, owner)
 
     async def finish(self, request: Request, _: tuple[str, ...]) -> Answer:
         """Set the password, use the link up, sign in."""
         given = dict(parse_qsl(request.body.decode("utf-8", "replace")))
-        code, uid = given.get("code", ""), given.get("uid", "")
+        code, uid, lang = given.get("code", ""), given.get("uid", ""), shell.language(request)
         try:
-            password = shell.chosen_password(given, shell.language(request))
-            person = await self._set(code, uid, password)
+            space = await self._space(code)
+            owner = await self._owner(space)
+            try:
+                known = await self._named(space, uid, owner, lang)
+                password = shell.chosen_password(given, lang)
+                person = await self._set(space, code, (uid, known), password)
+            except (InvalidInput, _BadName, shell.BadPassword) as error:
+                return _form(request, 422, code, owner, uid, str(error))
         except NotFound:
             return _spent(request)
-        except (InvalidInput, ApiError, shell.BadPassword) as error:
-            return _form(request, 422, code, uid, str(error))
         except OnebellError as error:
             return explained(error).answer()
         token, _ends = await self._callers.sign_in(person, request.text_header(b"user-agent"))
         return Answer(303, b"", [(b"location", b"/"), cookies.set_cookie(request, token, SIGN_IN_S)])
 
-    async def _set(self, code: str, uid: str, password: str) -> Person:
-        store, clock = self._context.store, self._context.clock
-        session = await store.sessions.find(KIND, self._digest(code), clock.now_ms())
+    async def _space(self, code: str) -> int:
+        session = await self._context.store.sessions.find(KIND, self._digest(code), self._context.clock.now_ms())
         if session is None:
             raise NotFound("code")
-        space = session.space
+        return session.space
+
+    async def _named(self, space: int, uid: str, owner: Person | None, lang: str) -> Person | None:
+        """Who has this name; None = nobody yet."""
         known = await self._context.lookups.person_by_uid(space, uid)
-        if (known is None or known.role != "owner") and await self._owner(space) is not None:
-            raise ApiError("invalid", f"{uid or 'nobody'} is not the owner", "uid")
+        if owner is not None and (known is None or known.role != "owner"):
+            raise _BadName(_WORDS[lang]["not_owner"].format(owner=owner.uid))
         if not UID.fullmatch(uid):
-            raise ApiError("invalid", "a name has 1 to 64 of A-Z a-z 0-9 _ . @ ! # $ & * + = | -", "uid")
+            raise _BadName(_WORDS[lang]["bad_uid"])
+        return known
+
+    async def _set(self, space: int, code: str, named: tuple[str, Person | None], password: str) -> Person:
+        store, clock = self._context.store, self._context.clock
+        uid, known = named
         password_hash = await self._context.vault.hash_password(password)
         if await store.sessions.spend(KIND, self._digest(code), clock.now_ms()) is None:
             raise NotFound("code")
@@ -150,14 +170,20 @@ def _page(request: Request, status: int, inner: str) -> Answer:
     return shell.page(lang, status, _WORDS[lang]["title"], inner)
 
 
-def _form(request: Request, status: int, code: str, known: str, error: str) -> Answer:
+def _form(
+    request: Request, status: int, code: str, owner: Person | None, name: str = "owner", error: str = ""
+) -> Answer:
     lang = shell.language(request)
+    words = _WORDS[lang]
     form = _FORM.format(
-        **_WORDS[lang],
-        code=escape(code),
-        known=escape(known),
+        lead=words["lead"] if owner is None else words["lead_known"],
         error=shell.problem(error),
+        code=escape(code),
+        uid=words["uid"],
+        name=escape(name if owner is None else owner.uid),
+        fixed="" if owner is None else " readonly",
         passwords=shell.password_fields(lang),
+        go=words["go"],
     )
     return _page(request, status, form)
 

@@ -31,7 +31,7 @@ class DataLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self._file.close()
-            raise AlreadyRunning(f"another process holds {self._file.name}") from error
+            raise AlreadyRunning(f"another onebell runs here: it holds {self._file.name}") from error
         return self
 
     def __exit__(

@@ -288,6 +288,16 @@ async def test_damage_is_found_after_an_unclean_stop(tmp_path: Path) -> None:
         await open_database(Settings(data=str(tmp_path)), SystemClock())
 
 
+async def test_another_sort_of_file_is_named(tmp_path: Path) -> None:
+    """A file that never was a database stops the start with its path; it stays as it is."""
+    file = tmp_path / "onebell.db"
+    file.write_bytes(b"notes\n" * 1000)
+
+    with pytest.raises(DamagedDatabase, match=f"^{file} is no SQLite database"):
+        await open_database(Settings(data=str(tmp_path)), SystemClock())
+    assert file.read_bytes() == b"notes\n" * 1000
+
+
 @pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "9p", "fuse.sshfs", "smb3"])
 def test_network_file_systems_are_refused(kind: str, tmp_path: Path) -> None:
     """SQLite's locks do not work over a network: such a directory is refused with the reason."""

@@ -38,6 +38,7 @@ _UNAVAILABLE = {
     sqlite3.SQLITE_NOTADB,
     sqlite3.SQLITE_PROTOCOL,
 }
+_MAGIC = b"SQLite format 3\0"  # sqlite.org/fileformat.html
 # SQLite's locks and shared memory do not work over these (sqlite.org/wal.html, "same host computer").
 _NETWORK_FILE_SYSTEMS = re.compile(
     r"^(nfs\d*|cifs|smb\w*|smbfs|9p|afs|ceph|glusterfs|lustre|ncpfs|coda|gfs2?|fuse\.(sshfs|glusterfs|s3fs|rclone|davfs2?))$"
@@ -73,6 +74,7 @@ class SqliteDriver:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         refuse_network(self.path.parent)
         _warn_of_version()
+        _refuse_other_file(self.path)
         unclean = _is_nonempty(self.path.with_name(self.path.name + "-wal"))
         if unclean:
             log.info("store_unclean_start", path=str(self.path))
@@ -209,6 +211,14 @@ def _warn_of_version() -> None:
         log.warning("sqlite_version_old", version=sqlite3.sqlite_version, fixed_in="3.51.3")
     else:
         log.info("sqlite_version", version=sqlite3.sqlite_version)
+
+
+def _refuse_other_file(path: Path) -> None:
+    if not _is_nonempty(path):
+        return
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise DamagedDatabase(f"{path} is no SQLite database: put a backup in its place, or choose another --data")
 
 
 def _is_nonempty(path: Path) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from onebell import directory
+from onebell import directory, passwords
 from onebell.api.tokens import create_token
 from onebell.backup import backup
 from onebell.control import Call, Reply
@@ -103,6 +103,8 @@ async def person_add(context: Context, _: Tools, given: Arguments) -> list[str]:
     if given.get("email") and not is_email(given["email"]):
         raise InvalidInput(f"{given['email']} is no e-mail address")
     password = given.get("password", "")
+    if password and not passwords.is_allowed(password):
+        raise InvalidInput(f"a password has {passwords.LENGTH}", "password")
     password_hash = await context.vault.hash_password(password) if password else ""
     person = await context.store.people.create(
         space.id, given["uid"], name=given["name"] or given["uid"], role=given["role"], password_hash=password_hash

@@ -12,6 +12,7 @@ import msgspec
 from onebell.core.model import Severity
 from onebell.core.wanted import Problem
 from onebell.ids import UID
+from onebell.passwords import LENGTH, is_allowed
 
 CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 RESERVED_CODES = frozenset({"inbox", "email", "phone"})
@@ -124,6 +125,8 @@ def check_person(table: PersonTable, where: str) -> None:
         check_language(table.language, f"{where}.language")
     if table.email:
         _require(is_email(table.email), f"{where}.email", "is no e-mail address")
+    if table.password:
+        _require(is_allowed(table.password), f"{where}.password", f"must have {LENGTH}")
     for number, tag in enumerate(table.tags):
         _require(bool(tag.strip()), f"{where}.tags[{number}]", "must not be empty")
     if table.quiet_hours is not None:

@@ -123,8 +123,10 @@ async def test_spaces_do_not_touch_each_other(home: Space):
 
 async def test_a_dry_run_tells_the_same_and_writes_nothing(home: Space, database: Database, changes: Changes):
     """The dry run of a first and of a later apply prints its lines and changes no row."""
-    first = ALICE + 'password = "one"\ntags = ["x"]\n' + MAIL + FEED + TOKEN + 'value = "v"\n' + RECORD + ACCOUNT
-    second = ALICE + 'password = "two"\n' + BOB + FEED + 'name = "G"\nmembers = ["bob"]\n'
+    first = (
+        ALICE + 'password = "one-password"\ntags = ["x"]\n' + MAIL + FEED + TOKEN + 'value = "v"\n' + RECORD + ACCOUNT
+    )
+    second = ALICE + 'password = "two-password"\n' + BOB + FEED + 'name = "G"\nmembers = ["bob"]\n'
     for text in (first, second):
         before = await tables(database)
         foreseen = await home.report(text, dry_run=True)
@@ -135,7 +137,7 @@ async def test_a_dry_run_tells_the_same_and_writes_nothing(home: Space, database
 
 async def test_an_apply_that_changes_nothing_writes_nothing(home: Space, database: Database, announced):
     """Nothing is written, and no cache dropped, when the space is already so."""
-    text = ALICE + 'password = "one"\n' + FEED + TOKEN + 'value = "v"\n'
+    text = ALICE + 'password = "one-password"\n' + FEED + TOKEN + 'value = "v"\n'
     await home.report(text)
     before, notes = await tables(database), list(announced.notes)
     assert not (await home.report(text)).changed
@@ -144,7 +146,7 @@ async def test_an_apply_that_changes_nothing_writes_nothing(home: Space, databas
 
 async def test_a_change_is_announced_once_and_noted(home: Space, database: Database, announced):
     """One apply is one transaction: one new version, one note in the audit log, without secrets."""
-    await home.report(ALICE + 'password = "hunter2"\n' + TOKEN + 'value = "hunter3"\n' + BOB)
+    await home.report(ALICE + 'password = "hunter2-password"\n' + TOKEN + 'value = "hunter3"\n' + BOB)
     assert [note.version for note in announced.notes] == [1]
     [note] = await database.read(lambda connection: audit.newest(connection, home.id, 0, 10))
     assert (note.who, note.what) == ("file", "applied")
@@ -154,7 +156,7 @@ async def test_a_change_is_announced_once_and_noted(home: Space, database: Datab
 
 async def test_no_line_holds_a_secret(home: Space):
     """Lines name objects by what they are called, never by their values."""
-    text = ALICE + 'password = "hunter1"\n' + MAIL.replace("x.", "hunter2.") + TOKEN + 'value = "hunter3"\n'
+    text = ALICE + 'password = "hunter1-password"\n' + MAIL.replace("x.", "hunter2.") + TOKEN + 'value = "hunter3"\n'
     lines = (await home.report(text)).lines
     lines += (await home.report(text.replace("hunter", "Hunter"))).lines
     assert "hunter" not in " ".join(lines).lower()
@@ -189,12 +191,14 @@ async def test_a_refused_file_changes_nothing(home: Space, database: Database):
 
 async def test_a_person_follows_the_file(home: Space, vault: ServerVault):
     """Each key that changes in the file changes the person, and the line names it."""
-    await home.apply(ALICE + 'name = "A"\npassword = "one"\nemail = "a@x.test"\ntags = ["a", "b"]\nrole = "owner"\n')
+    await home.apply(
+        ALICE + 'name = "A"\npassword = "one-password"\nemail = "a@x.test"\ntags = ["a", "b"]\nrole = "owner"\n'
+    )
     alice = await home.person("alice")
     assert (alice.name, alice.role, alice.email, alice.origin) == ("A", "owner", "a@x.test", "file")
     [line] = await home.apply(
         ALICE.replace("alice", "Alice")
-        + 'name = "B"\npassword = "two"\nemail = "b@x.test"\nphone = "1"\ntags = ["b", "c"]\n'
+        + 'name = "B"\npassword = "two-password"\nemail = "b@x.test"\nphone = "1"\ntags = ["b", "c"]\n'
         + 'attributes = { city = "Paris" }\nquiet_hours = { from = "23:00", to = "07:00" }\n'
     )
     assert line == (
@@ -203,20 +207,20 @@ async def test_a_person_follows_the_file(home: Space, vault: ServerVault):
     after = await home.person("alice")
     assert (after.id, after.uid, after.role, after.email, after.phone) == (alice.id, "Alice", "reader", "b@x.test", "1")
     assert after.quiet_hours is not None
-    assert await vault.check_password(after.password_hash, "two")
+    assert await vault.check_password(after.password_hash, "two-password")
 
 
 async def test_an_equal_password_is_not_hashed_again(home: Space):
     """A password that fits the stored hash leaves it as it is."""
-    await home.apply(ALICE + 'password = "one"\n')
+    await home.apply(ALICE + 'password = "one-password"\n')
     before = (await home.person("alice")).password_hash
-    assert await home.apply(ALICE + 'password = "one"\nname = "A"\n') == ["~ person alice: name"]
+    assert await home.apply(ALICE + 'password = "one-password"\nname = "A"\n') == ["~ person alice: name"]
     assert (await home.person("alice")).password_hash == before
 
 
 async def test_a_file_without_a_password_leaves_it(home: Space):
     """A password that the file does not name is nobody's business here."""
-    await home.apply(ALICE + 'password = "one"\n')
+    await home.apply(ALICE + 'password = "one-password"\n')
     before = (await home.person("alice")).password_hash
     assert await home.apply(ALICE) == []
     assert (await home.person("alice")).password_hash == before
@@ -540,7 +544,7 @@ async def account(home: Space) -> Account:
 
 async def test_an_account_begins_with_its_persons_password_and_follows_it(home: Space):
     """The password of the file is the account's too, until the account has one of its own."""
-    text = ALICE + 'name = "Al"\npassword = "{}"\n' + ACCOUNT
+    text = ALICE + 'name = "Al"\npassword = "{}-password"\n' + ACCOUNT
     await home.apply(text.format("one"))
     first, alice = await account(home), await home.person("alice")
     assert (first.person, first.nickname) == (alice.id, "Al")

@@ -110,6 +110,10 @@ async def test_the_life_of_a_space(desk: Desk, file: Path) -> None:
 
     added = ("person", "add", "carol", "--name", "Carol", "--email", "carol@example.test", "--password", "p4ssword!")
     assert "nowhere is no e-mail address" in (await desk.run(*added, "--email", "nowhere")).err
+    short = await desk.run(*added[:-1], "short")
+    assert (short.status, short.out) == (1, "")
+    assert short.err.endswith("a password has 8 to 200 characters\n")
+    assert len(short.err.splitlines()) == 1
     assert await desk.ok(*added) == "+ person carol\n"
     people = await desk.ok("person", "list")
     assert [line.split("\t")[0] for line in people.splitlines()] == ["alice", "bob", "carol"]

@@ -109,7 +109,7 @@ def test_every_key_of_the_general_tables():
         [[people]]
         uid = "Alice"
         name = "A"
-        password = "p"
+        password = "p-password"
         email = "a@example.test"
         phone = "138"
         tags = ["vip", "ops", "vip"]
@@ -161,7 +161,7 @@ def test_every_key_of_the_general_tables():
     assert person == WantedPerson(
         uid="Alice",
         name="A",
-        password="p",
+        password="p-password",
         email="a@example.test",
         phone="138",
         role="owner",
@@ -256,6 +256,8 @@ BAD = {
     "origin with user": ('[space]\nallow_callbacks = ["http://a@x"]', "line 2: space.allow_callbacks[0]: must be"),
     "e-mail": (ALICE + 'email = "alice"', "line 3: people[0].email: is no e-mail address"),
     "e-mail with line end": (ALICE + 'email = "a@b\\nBcc: c@d"', "line 3: people[0].email: is no e-mail address"),
+    "short password": (ALICE + 'password = "1234567"', "line 3: people[0].password: must have 8 to 200 characters"),
+    "long password": (ALICE + f'password = "{"x" * 201}"', "line 3: people[0].password: must have 8 to 200 characters"),
     "empty tag": (ALICE + 'tags = ["a", " "]', "line 3: people[0].tags[1]: must not be empty"),
     "quiet from": (
         ALICE + 'quiet_hours = { from = "23", to = "07:00" }',
@@ -302,6 +304,7 @@ def test_a_secret_is_in_no_finding(tmp_path: Path):
     for text in (
         MAIL + 'port = "x"\npassword = "hunter2"\ncolour = 1',
         ALICE + 'password = "file:s"\nage = 1',
+        ALICE + 'password = "file:s"',  # too short
         '[[wecom.items]]\ncode = "forbidden"\nsecret = "file:s"',
     ):
         assert "hunter2" not in "".join(refusals(text, base=tmp_path))

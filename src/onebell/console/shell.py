@@ -5,10 +5,8 @@ from html import escape
 
 from onebell.console.pages import SECURITY
 from onebell.http.exchange import Answer, Request
+from onebell.passwords import LEAST_CHARACTERS, LENGTH, MOST_CHARACTERS, is_allowed
 
-LEAST_CHARACTERS = 8
-MOST_CHARACTERS = 200
-"""Of a password."""
 _HTML = """<!doctype html><html lang="{lang}"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>
 <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
@@ -38,7 +36,7 @@ _WORDS = {
     "en": {
         "password": "Password",
         "again": "Password, again",
-        "length": f"A password has {LEAST_CHARACTERS} to {MOST_CHARACTERS} characters.",
+        "length": f"A password has {LENGTH}.",
         "differ": "The two passwords differ.",
     },
     "zh": {
@@ -89,7 +87,7 @@ def chosen_password(given: Mapping[str, str], lang: str) -> str:
         BadPassword
     """
     password = given.get("password", "")
-    if not LEAST_CHARACTERS <= len(password) <= MOST_CHARACTERS:
+    if not is_allowed(password):
         raise BadPassword(_WORDS[lang]["length"])
     if password != given.get("again"):
         raise BadPassword(_WORDS[lang]["differ"])

@@ -12,6 +12,7 @@ from tests.engines import Cluster
 from tests.writing import SPACE, Node, count, entries, key, make_mailboxes, use
 
 from onebell.clock import SystemClock
+from onebell.core.work import LEASE_MS
 from onebell.errors import Busy, Refused
 from onebell.settings import Settings
 from onebell.store import writer
@@ -133,6 +134,15 @@ async def test_opposite_orders_do_not_deadlock(nodes: list[Node]) -> None:
     assert [receipt.repeated for receipts in results for receipt in receipts].count(True) == 40
     used = await nodes[2].database.read(lambda c: set(c.execute(sa.select(guard.c.used)).scalars()))
     assert used == {7}
+
+
+async def test_a_frozen_node_lets_go_before_its_leases_end(nodes: list[Node]) -> None:
+    """What stands still within a transaction keeps its rows from the others for less than a lease (R19)."""
+    limit = "SELECT setting::int FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'"
+
+    held_ms = await nodes[0].database.write(lambda c: c.exec_driver_sql(limit).scalar_one())
+
+    assert 0 < held_ms < LEASE_MS
 
 
 async def test_a_duplicate_waits_for_the_first_one_elsewhere(nodes: list[Node]) -> None:

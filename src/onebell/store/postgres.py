@@ -12,11 +12,14 @@ from onebell.store.hot import COMPILED
 LOCK_MS = 2_000
 """How long a statement waits for a row lock: longer than the server's ``deadlock_timeout`` (1 s), so that a deadlock
 is seen as one; then the transaction gives up what it holds and is run again."""
+IDLE_MS = 15_000
+"""How long a node that is frozen within a transaction keeps its rows from the others: longer than a busy machine keeps
+a thread waiting, and well below a delivery's lease."""
 _OPTIONS = {
     "synchronous_commit": "on",
     "lock_timeout": str(LOCK_MS),
     "statement_timeout": "60000",
-    "idle_in_transaction_session_timeout": "60000",
+    "idle_in_transaction_session_timeout": str(IDLE_MS),
     "timezone": "UTC",
     "client_min_messages": "warning",
     # Nothing here reads a table whole. Before a table's first statistics, PostgreSQL's own value (4, a disk that turns)

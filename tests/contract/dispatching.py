@@ -9,6 +9,7 @@ from tests.rows import Rows
 
 from onebell.core.dispatch import Dispatcher
 from onebell.core.verdict import Judge
+from onebell.core.work import LEASE_S
 from onebell.store import schema
 from onebell.store.base import Store
 from onebell.store.engine import Database
@@ -50,8 +51,8 @@ class Node:
         return found[0].id if found else await self.rows.target(account or self.account, address)
 
     async def until_sent(self, *deliveries: int) -> None:
-        """Wait until these are sent, at most 20 s."""
-        async with asyncio.timeout(20):
+        """Wait until these are sent; less long than a lease, after which what hangs would be ended."""
+        async with asyncio.timeout(LEASE_S - 5):
             while {(await self.states())[delivery] for delivery in deliveries} != {"sent"}:
                 await asyncio.sleep(0.01)
 
@@ -59,8 +60,10 @@ class Node:
         return {row.id: row.state for row in await self.rows.all(schema.delivery)}
 
 
-def dispatcher_of(store: Store, rows: Rows, carriers: FakeCarriers, bell: HeardBell, **more: float) -> Dispatcher:
-    context = context_of(store, rows, bell, workers=16)
+def dispatcher_of(
+    store: Store, rows: Rows, carriers: FakeCarriers, bell: HeardBell, workers: int = 16, **more: float
+) -> Dispatcher:
+    context = context_of(store, rows, bell, workers=workers)
     return Dispatcher(context, carriers, plain_render, Judge(jitter=lambda: 0.5), **more)
 
 

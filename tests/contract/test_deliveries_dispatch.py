@@ -14,6 +14,7 @@ from onebell.core.bell import Due
 from onebell.core.dispatch import LANES_PER_CLAIM, Dispatcher
 from onebell.core.outcomes import Outcome, Permanent, Split, Temporary, Throttled, Unauthorized
 from onebell.core.work import LEASE_S
+from onebell.settings import Settings
 from onebell.store import schema
 from onebell.store.base import Store
 from onebell.store.engine import Database
@@ -311,20 +312,22 @@ async def test_a_call_without_an_answer_ends_at_the_deadline(node: Node, store: 
     assert whys == {"no answer within 0.5 s"}
 
 
-async def test_hanging_targets_leave_their_places(node: Node, store: Store) -> None:
-    """More hanging calls than an account has places do not keep its good addresses waiting for the deadline."""
-    never = asyncio.Event()
-    await node.queue(*[f"h{number}" for number in range(12)])
-    for number in range(12):
-        node.carrier.script(f"h{number}", never)
-    good = await node.queue("a")
+@pytest.mark.parametrize("count", [20, pytest.param(100, marks=pytest.mark.all)])
+async def test_hanging_targets_leave_their_places(node: Node, store: Store, count: int) -> None:
+    """More hanging calls than an account has places do not keep its good addresses waiting for the deadline (R8)."""
+    hanging = [f"h{number}" for number in range(count)]
+    await node.queue(*hanging)
+    for address in hanging:
+        node.carrier.script(address, asyncio.Event())
+    good = await node.queue(*[f"g{number}" for number in range(count)])
+    dispatcher = dispatcher_of(store, node.rows, node.carriers, node.bell, Settings().workers, deadline_s=LEASE_S - 3)
 
-    running = asyncio.create_task(node.dispatcher.run())
+    running = asyncio.create_task(dispatcher.run())
     await node.until_sent(*good)
-    await node.dispatcher.stop()
+    await dispatcher.stop()
     await running
 
-    assert len(node.carrier.batches) == 13
+    assert len(node.carrier.batches) == 2 * count
 
 
 async def test_a_graceful_stop_loses_and_repeats_nothing(node: Node) -> None:

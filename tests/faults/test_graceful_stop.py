@@ -10,9 +10,8 @@ from tests.faults.senders import Load, five, inbox_texts, sign_in
 from tests.process import ServerProcess
 from tests.two_nodes import until
 
-STOP_S = 15.0
-AT_ONCE_S = 10.0
-"""The drain would wait longer for a call that hangs."""
+CUT_OFF = "timeout graceful shutdown exceeded"
+"""uvicorn's words when the time to stop was over."""
 
 
 async def test_sigterm_under_load_loses_nothing(tmp_path: Path) -> None:
@@ -34,7 +33,7 @@ async def test_sigterm_under_load_loses_nothing(tmp_path: Path) -> None:
         await socket.close()
 
         assert status == 0
-        assert took <= STOP_S
+        assert CUT_OFF not in server.log.read_text()
         assert not (server.data / "onebell.db-wal").exists()
         assert not (server.data / "control.sock").exists()
 
@@ -66,13 +65,9 @@ async def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
         server.signal(signal.SIGTERM)
         # Two signals that the process has not heard yet are one; the hanging call keeps the drain that has begun.
         await until(lambda: "stopping" in server.log.read_text())
-        began = asyncio.get_running_loop().time()
         server.signal(signal.SIGTERM)
-        status = await server.ended()
-        took = asyncio.get_running_loop().time() - began
 
-        assert took < AT_ONCE_S
-        assert status == 128 + signal.SIGTERM
+        assert await server.ended() == 128 + signal.SIGTERM  # a drain would have ended with 0
         await server.start()
         assert await inbox_texts(server.url) == ["load-1"]
 
@@ -90,6 +85,7 @@ async def test_neither_a_carrier_nor_a_client_that_hangs_keeps_the_node(tmp_path
         await hold_a_call(server, service)
 
         assert await server.stop() == 0
+        assert CUT_OFF in server.log.read_text()
 
         half.close()
         await server.start()

@@ -18,6 +18,8 @@ APP = {
 }
 PAUSE_S = 0.05
 """After a refusal, so that a server that refuses everything is not asked in a busy loop."""
+STALL_S = 60
+"""A server that accepts nothing for so long is not slow: it stands."""
 
 
 @dataclass(frozen=True)
@@ -171,15 +173,16 @@ class Load:
                 for one in sending:
                     one.cancel()
 
-    async def reach(self, accepted: int, within_s: float = 120) -> None:
-        """Wait until so many were accepted."""
-        async with asyncio.timeout(within_s):
-            while len(self.accepted) < accepted:
-                await asyncio.sleep(0.02)
+    async def reach(self, accepted: int) -> None:
+        """Wait until so many were accepted, for as long as it goes on."""
+        while (before := len(self.accepted)) < accepted:
+            async with asyncio.timeout(STALL_S):
+                while len(self.accepted) == before:
+                    await asyncio.sleep(0.02)
 
-    async def more(self, count: int, within_s: float = 120) -> None:
+    async def more(self, count: int) -> None:
         """Wait until so many more were accepted."""
-        await self.reach(len(self.accepted) + count, within_s)
+        await self.reach(len(self.accepted) + count)
 
 
 async def sign_in(session: aiohttp.ClientSession, url: str, who: dict[str, str] | None = None) -> dict[str, str]:

@@ -35,7 +35,7 @@ async def kill_often(server: ServerProcess) -> None:
     assert len(texts) == len(set(texts))
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 async def test_no_accepted_message_is_lost(tmp_path: Path) -> None:
     """Of 5,000 accepted messages none is lost over five kills, none is there twice; ``test-all``: 20,000 and 20."""
     async with ServerProcess(tmp_path / "data") as server:
@@ -44,7 +44,7 @@ async def test_no_accepted_message_is_lost(tmp_path: Path) -> None:
 
 @pytest.mark.all
 @pytest.mark.postgres
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 async def test_no_accepted_message_is_lost_on_postgresql(tmp_path: Path, cluster: Cluster) -> None:
     """The same with the messages in PostgreSQL."""
     async with ServerProcess(tmp_path / "data", {"ONEBELL_DATABASE_URL": cluster.database()}) as server:

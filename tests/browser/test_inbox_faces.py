@@ -20,6 +20,12 @@ async def sign_in(page: Page, words: dict[str, str], password: str) -> None:
     await page.get_by_role("button", name=words["signIn"]).click()
 
 
+_FOCUSED = """() => {
+    const node = document.activeElement, style = getComputedStyle(node);
+    return [node.ariaLabel || node.textContent.trim(), `${style.outlineStyle} ${style.outlineWidth}`];
+}"""
+
+
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 async def test_signing_in_and_out(desk: Desk, locale: str) -> None:
     """The page speaks the browser's language from the first visit, and the console stays quiet before a sign-in."""
@@ -61,6 +67,23 @@ async def test_a_wrong_password_is_told(desk: Desk, locale: str, words: str) -> 
     await expect(page.get_by_role("alert")).to_have_text(words, timeout=SOON_MS)
     await sign_in(page, WORDS[locale], ALICE[1])
     await expect(page.get_by_role("heading", name=WORDS[locale]["all"])).to_be_visible(timeout=SOON_MS)
+
+
+async def test_the_keyboards_place_is_marked(desk: Desk) -> None:
+    """Whatever button or link the tab key comes to bears a ring."""
+    actions = [{"text": "Approve", "key": "deploy"}, {"text": "Runbook", "url": "https://example.com/"}]
+    await desk.native("Deploy?", "v1.2", to="alice", actions=actions)
+    inbox = await desk.inbox()
+    await inbox.open("Deploy?")
+    marked: dict[str, str] = {}
+
+    # The open message has the focus: its tools are before it, its actions behind it.
+    for key in ("Shift+Tab",) * 3 + ("Tab",) * 4:
+        await inbox.page.keyboard.press(key)
+        name, ring = await inbox.page.evaluate(_FOCUSED)
+        marked[name] = ring
+
+    assert marked == dict.fromkeys(("Delete", "Older", "Newer", "Approve", "Runbook"), "solid 2px")
 
 
 async def test_an_inbox_without_any_message_says_how_to_begin(desk: Desk) -> None:
@@ -128,6 +151,11 @@ async def test_words_stand_out_from_their_ground(desk: Desk, scheme: str) -> Non
     inbox = await desk.inbox(color_scheme=scheme)
     await inbox.open("Read")
     await inbox.open("Disk full")
+    assert await too_faint(inbox.page) == []
+    await desk.native("Deploy?", "v1.2", to="alice", actions=[{"text": "Approve", "key": "deploy"}])
+    await inbox.open("Deploy?")
+    await inbox.reader.get_by_role("button", name="Approve").click()
+    await expect(inbox.reader.get_by_role("button", name="Approve", pressed=True)).to_be_visible(timeout=SOON_MS)
     assert await too_faint(inbox.page) == []
     await inbox.page.locator("button.me").click()
     await expect(inbox.page.get_by_text("Sign out")).to_be_visible()

@@ -96,6 +96,27 @@ async def test_delivered_record(store: Store, space: int, lookups: CachedLookups
     ]
 
 
+async def test_a_broadcast_that_could_not_be_expanded(store: Store, space: int, lookups: CachedLookups) -> None:
+    """Nobody is named, for nobody was found: UMS itself failed, and no carrier is blamed for what it never got."""
+    await make_group(store, space)
+    why = "defect in expanding the audience: ValueError (trace 0123456789abcdef)"
+    parked = event(space, EventKind.FAILED, data={"code": 0, "message": why})
+
+    assert await records(lookups, parked) == [
+        {
+            "type": 3,
+            "channelkey": KEY,
+            "msgid": MSGID,
+            "userid": "",
+            "sender_id": "",
+            "sender": 0,
+            "sent_time": 1603707456,
+            "error": {"code": 0, "message": why},
+            "params": {"name": "joe", "age": 26},
+        }
+    ]
+
+
 async def test_inbox_as_the_app(store: Store, space: int, lookups: CachedLookups) -> None:
     """An entry is found and submitted at once; the registration id is the uid; read counts as a click (§4.5)."""
     await make_group(store, space)

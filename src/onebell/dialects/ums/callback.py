@@ -29,7 +29,7 @@ TYPES: dict[EventKind, int] = {
 }
 SUBMITTED = TYPES[EventKind.SENT]
 WITH_ERROR = frozenset({1, 3, 5, 8})
-UMS_ITSELF = 0  # sender of types 0 and 1
+UMS_ITSELF = 0  # sender of types 0 and 1, and of what no carrier had a part in
 APP, WECOM = KINDS["app"].sender, KINDS["wechatwk"].sender
 APP_PLATFORM_WEB, APP_SENDER_JIGUANG = 2, 0
 
@@ -104,7 +104,8 @@ class _Packer:
         uid = await self._uid(event)
         custom = bool(event.extra.get("custom"))
         kind = _carrier_type(event, group)
-        sender = KINDS[kind].sender if number >= 2 and kind in KINDS else UMS_ITSELF
+        was_submitted = number >= 2 and not _is_of_nobody(event)
+        sender = KINDS[kind].sender if was_submitted and kind in KINDS else UMS_ITSELF
         shown = number >= 2 or custom
         record: dict[str, Any] = {
             "type": number,
@@ -137,6 +138,11 @@ def _types(event: Event) -> Sequence[int]:
         return (*known, SUBMITTED) if event.data.get("carrier") == INBOX else known
     number = TYPES.get(event.kind)
     return () if number is None else (number,)
+
+
+def _is_of_nobody(event: Event) -> bool:
+    """It happened to the message as a whole, and no carrier did it: its audience could not be expanded, say."""
+    return not (event.person or event.delivery or event.account_code or event.data.get("uid") or _address(event))
 
 
 def _address(event: Event) -> str:

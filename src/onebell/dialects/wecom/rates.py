@@ -1,8 +1,5 @@
 """How often a bot may send, and that it does not send one body twice at once (sheet wecom §3.3)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from onebell.core.context import Limits
 from onebell.dialects.wecom.answer import NO_SINGLE_CHAT, SAME_BODY_AT_ONCE, TOO_OFTEN, Rejected
 from onebell.dialects.wecom.bot import Bot
@@ -31,21 +28,19 @@ class Rates:
         if is_debug and not await self._take(bot, "debug", DEBUG_CALLS):
             raise Rejected(TOO_OFTEN)
 
-    @contextmanager
-    def only_once(self, bot: Bot, body: bytes) -> Iterator[None]:
-        """Hold a body while it is worked on.
+    def hold(self, bot: Bot, body: bytes) -> None:
+        """Hold a body while it is worked on, until ``let_go``.
 
         Raises:
             Rejected: the same body of the same bot is being worked on.
         """
-        key = bot.id, body
-        if key in self._in_flight:
+        if (bot.id, body) in self._in_flight:
             raise Rejected(SAME_BODY_AT_ONCE)
-        self._in_flight.add(key)
-        try:
-            yield
-        finally:
-            self._in_flight.discard(key)
+        self._in_flight.add((bot.id, body))
+
+    def let_go(self, bot: Bot, body: bytes) -> None:
+        """The body may be sent again."""
+        self._in_flight.discard((bot.id, body))
 
     async def admit(self, bot: Bot, targets: Targets) -> Targets:
         """Count a message for its targets; those over their limit are left out.

@@ -77,11 +77,14 @@ class WeCom:
         asked = self._known(request) or await self._opened(request)
         bot = asked.bot
         await self._rates.count_call(bot, is_debug=asked.is_debug)
-        with self._rates.only_once(bot, request.body):
+        self._rates.hold(bot, request.body)
+        try:
             fields = checked(told.body, bot.text_bytes)
             targets = await targets_of(self._context.lookups, bot, told.body)
             targets = await self._rates.admit(bot, targets)
             await self._submitter.submit(bot, told, fields, targets)
+        finally:
+            self._rates.let_go(bot, request.body)
 
     def _known(self, request: Request) -> Asked | None:
         asked: Asked | None = self._context.lookups.shelf(ANY_SPACE).get((self.name, request.query), None)

@@ -1,5 +1,6 @@
 """From a checked body to a stored message (sheet wecom §2.2, §2.4)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -26,7 +27,7 @@ from onebell.dialects.wecom.content import content_of, with_picture
 from onebell.dialects.wecom.kinds import Checked, Picture
 from onebell.dialects.wecom.mentions import Mentions, mentions_of
 from onebell.dialects.wecom.parse import Read
-from onebell.dialects.wecom.targets import Targets, people_named, visible_uids
+from onebell.dialects.wecom.targets import Refusal, Targets, people_named, visible_uids
 
 TARGET_CHARS = 64
 """Of a refused target that are remembered: no id is longer (sheet §1)."""
@@ -51,17 +52,21 @@ class Submitter:
         mentions = await mentions_of(lookups, bot.space, body, targets)
         sender = lookups.shelf(bot.space).get(("wecom", "sender", bot.id), None) or await self._sender(bot)
         audience = await self._audience(bot, sender.party, body, targets)
+        blackboards = targets.blackboards
+        parent = 0
+        if blackboards and targets.names_one_feed:
+            parent = await self._parent(bot, body.post_id, blackboards[0])
         submission = Submission(
             space=bot.space,
             dialect="wecom",
-            public_id=self._public_id(targets),
+            public_id=ids.wecom_id("bp") if blackboards else ids.public_hex32(self._context.clock.now_ms()),
             sender=sender,
             audience=audience,
             parts=(await self._part(bot, told, checked, mentions),),
             credential=bot.id,
-            parent=await self._parent(bot, body, targets),
+            parent=parent,
             mentions=mentions.people,
-            extra=_extra(targets),
+            extra=_extra(blackboards, targets.refused),
         )
         await self._context.accept(submission)
 
@@ -71,9 +76,6 @@ class Submitter:
         sender = Sender(party=party, kind=PartyKind.BOT, name=bot.name)
         shelf.put(("wecom", "sender", bot.id), sender)
         return sender
-
-    def _public_id(self, targets: Targets) -> str:
-        return ids.wecom_id("bp") if targets.blackboards else ids.public_hex32(self._context.clock.now_ms())
 
     async def _audience(self, bot: Bot, sender: int, body: Body, targets: Targets) -> tuple[Audience, ...]:
         visible = visible_uids(body, targets)
@@ -88,11 +90,10 @@ class Submitter:
         )
         return (*feeds, *(People(feed=chats[person.id], ids=(person.id,)) for person in targets.people))
 
-    async def _parent(self, bot: Bot, body: Body, targets: Targets) -> int:
-        blackboards = targets.blackboards
-        if not ids.WECOM_ID.fullmatch(body.post_id) or not targets.names_one_feed or not blackboards:
+    async def _parent(self, bot: Bot, post: str, blackboard: Feed) -> int:
+        if not ids.WECOM_ID.fullmatch(post):
             return 0
-        return await self._context.store.wecom.post(bot.space, body.post_id, blackboards[0].id)
+        return await self._context.store.wecom.post(bot.space, post, blackboard.id)
 
     async def _part(self, bot: Bot, told: Read, checked: Checked, mentions: Mentions) -> Part:
         content = content_of(told.body, checked, mentions, bot.name or _NO_NAME)
@@ -121,10 +122,10 @@ def _native(raw: dict[str, Any]) -> dict[str, Any]:
     return {"wecom_bot": raw} if len(_encode(raw)) <= ROW_BYTES else {}
 
 
-def _extra(targets: Targets) -> dict[str, Any]:
+def _extra(blackboards: Sequence[Feed], refused: Sequence[Refusal]) -> dict[str, Any]:
     extra: dict[str, Any] = {}
-    if targets.blackboards:
-        extra["blackboards"] = [feed.id for feed in targets.blackboards]
-    if targets.refused:
-        extra["refused"] = [{"target": item.target[:TARGET_CHARS], "code": item.fault.code} for item in targets.refused]
+    if blackboards:
+        extra["blackboards"] = [feed.id for feed in blackboards]
+    if refused:
+        extra["refused"] = [{"target": item.target[:TARGET_CHARS], "code": item.fault.code} for item in refused]
     return extra

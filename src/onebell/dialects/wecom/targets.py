@@ -47,7 +47,7 @@ class Targets(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def blackboards(self) -> tuple[Feed, ...]:
         """Those feeds that hold posts."""
-        return tuple(feed for feed in self.feeds if feed.kind is FeedKind.BLACKBOARD)
+        return tuple([feed for feed in self.feeds if feed.kind is FeedKind.BLACKBOARD])
 
     def without(self, refused: Sequence[Refusal], feeds: set[int], people: set[int]) -> "Targets":
         """The same without these feeds and people."""

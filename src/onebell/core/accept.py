@@ -85,7 +85,10 @@ class Accept:
         return item
 
     def _item(self, submission: Submission, parts: bytes, now: int) -> Prepared:
-        """What does not depend on who gets it."""
+        """What does not depend on who gets it.
+
+        Enums are asked for their ``_value_``: ``value`` is a property in Python, a call each.
+        """
         severity = int(submission.severity)
         extra = _encode(submission.extra) if submission.extra else _NOTHING
         return Prepared(
@@ -95,14 +98,14 @@ class Accept:
             severity=severity,
             priority=submission.priority or severity,
             credential=submission.credential,
-            keep=submission.keep.value,
+            keep=submission.keep._value_,
             watched=submission.watched,
             parts=parts,
             extra=extra,
             callback=b"" if submission.callback is None else _encode(submission.callback),
             due_at=submission.due_ms,
             boxes=[],
-            shown=submission.shown.value,
+            shown=submission.shown._value_,
             only_online=submission.keep is Keep.WHILE_ONLINE,
             idempotency=submission.idempotency,
             guards=submission.guards,
@@ -117,7 +120,7 @@ class Accept:
             dialect=submission.dialect,
             public_id=submission.public_id,
             sender=sender.party,
-            sender_kind=sender.kind.value,
+            sender_kind=sender.kind._value_,
             # PostgreSQL's text refuses NUL, which a display name may hold.
             sender_name=sender.name.replace("\0", ""),
             parent=submission.parent,

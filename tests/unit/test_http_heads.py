@@ -5,7 +5,7 @@ import pytest
 from onebell.http.heads import KEPT, MOST_BYTES, Head, Heads
 
 RAW = b"POST /send HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n"
-HEAD = Head("POST", b"/send", b"", [(b"host", b"x"), (b"content-length", b"3")], 3)
+HEAD = Head({"method": "POST", "raw_path": b"/send"}, {b"host": b"x", b"content-length": b"3"}, 3)
 
 
 def test_a_head_is_known_by_its_bytes() -> None:

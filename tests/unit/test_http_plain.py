@@ -397,6 +397,28 @@ async def test_work_goes_on_when_the_caller_has_gone(listener: Listener) -> None
         await asyncio.sleep(0)
 
 
+UPGRADE = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {'A' * 22}==")
+
+
+@pytest.mark.parametrize("last", [b"", get("/ws", *UPGRADE)], ids=["closed", "became a socket"])
+async def test_a_connection_that_ends_leaves_no_task(listener: Listener, last: bytes) -> None:
+    """One task answers a connection's requests, and none is left when there is no next one."""
+    async with listener.client() as client:
+        await client.say(post(ECHO, b"one"), post(ECHO, b"two"), post(ECHO, b"three") + post(ECHO, b"four"))
+        for _ in range(4):
+            await client.answer()
+        assert len(answering()) == 1
+        await client.say(last)
+    async with asyncio.timeout(PATIENCE_S):
+        while answering():
+            await asyncio.sleep(0.01)
+
+
+def answering() -> list[asyncio.Task[object]]:
+    name = LenientProtocol._answer_each.__qualname__
+    return [task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__qualname__", "") == name]
+
+
 async def test_half_a_request_leaves_nothing_behind(listener: Listener) -> None:
     """Who hangs up in the middle of a body is forgotten; nothing was begun."""
     async with listener.client() as client:

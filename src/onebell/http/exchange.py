@@ -15,14 +15,30 @@ class BodyTooLarge(Exception):
     """The request body is larger than the area's limit."""
 
 
+def first_values(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The first value of each header."""
+    first: dict[bytes, bytes] = {}
+    for name, value in headers:
+        first.setdefault(name, value)
+    return first
+
+
 class Request:
     """A request with its body read. Paths and queries are kept raw: percent-encoding is part of the wire."""
 
     __slots__ = ("_headers", "_scope", "body", "client", "method", "path", "query", "receive", "stream")
 
-    def __init__(self, scope: Scope, path: bytes, body: bytes, receive: Receive | None = None) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        path: bytes,
+        body: bytes,
+        receive: Receive | None = None,
+        headers: Mapping[bytes, bytes] | None = None,
+    ) -> None:
+        """``headers``: the first value of each by its name, where they are known so."""
         self._scope = scope
-        self._headers: dict[bytes, bytes] | None = None
+        self._headers = headers
         self.method: str = scope["method"]
         self.path = path
         """Raw path with leading slashes collapsed."""
@@ -37,12 +53,10 @@ class Request:
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header; ``name`` in lower case."""
-        if self._headers is None:
-            headers: dict[bytes, bytes] = {}
-            for key, value in self._scope["headers"]:
-                headers.setdefault(key, value)
-            self._headers = headers
-        return self._headers.get(name)
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = first_values(self._scope["headers"])
+        return headers.get(name)
 
     def text_header(self, name: bytes) -> str:
         """The first value of a header as text (UTF-8, else Latin-1); empty when absent."""

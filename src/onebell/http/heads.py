@@ -4,7 +4,8 @@ A client sends one head over and over, and so do all clients of its kind: to kno
 parsing it. What is remembered is what the parser itself made of the same bytes.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -18,10 +19,8 @@ _END: Final = b"\r\n\r\n"
 class Head(msgspec.Struct, frozen=True):
     """Of a request with a body of known size, after which the connection stays open."""
 
-    method: str
-    path: bytes  # raw
-    query: bytes
-    headers: list[tuple[bytes, bytes]]
+    told: dict[str, Any]  # of the scopes of its requests: method, raw path, query, headers
+    headers: Mapping[bytes, bytes]  # the first value of each
     body_size: int  # bytes
 
 

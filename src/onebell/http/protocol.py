@@ -10,7 +10,7 @@ whose head came before is not parsed again.
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, ClassVar, Protocol, TypeAlias, cast
 
@@ -19,7 +19,7 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from onebell.http.exchange import WHOLE_ANSWER, Answer, Request, StreamAnswer
+from onebell.http.exchange import WHOLE_ANSWER, Answer, Request, StreamAnswer, first_values
 from onebell.http.heads import Head, Heads
 from onebell.http.patience import Patience
 from onebell.http.pieces import Pieces
@@ -68,6 +68,9 @@ class LenientProtocol(HttpToolsProtocol):
     _patience: Patience
     _is_half_here = False
     """A request stands half received, and nobody but us waits for the rest."""
+    _next: "asyncio.Future[PlainCycle | None] | None" = None
+    """What the connection's task waits for."""
+    _task: asyncio.Task[None]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._pieces = Pieces()
@@ -86,6 +89,7 @@ class LenientProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._patience.end()
+        self._dismiss()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -116,6 +120,7 @@ class LenientProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._patience.end()
+        self._dismiss()
         super().handle_websocket_upgrade()
 
     def _refuse(self) -> None:
@@ -192,15 +197,9 @@ class LenientProtocol(HttpToolsProtocol):
         self._have_answered(plain, before)
 
     def _receive_known(self, head: Head, body: bytes) -> None:
-        scope: Any = {
-            **self._connection,
-            "method": head.method,
-            "raw_path": head.path,
-            "query_string": head.query,
-            "headers": head.headers,
-        }
+        scope: Any = {**self._connection, **head.told}
         before = self.cycle
-        plain = self.cycle = PlainCycle(self, scope, None, keep_alive=True, body=body)
+        plain = self.cycle = PlainCycle(self, scope, None, keep_alive=True, body=body, headers=head.headers)
         self._have_answered(plain, before)
 
     def _have_answered(self, plain: "PlainCycle", before: RequestResponseCycle | None) -> None:
@@ -209,6 +208,40 @@ class LenientProtocol(HttpToolsProtocol):
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((plain, self.app))
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """A task for every request costs twice as much as one that waits for the connection's next."""
+        if not isinstance(cycle, PlainCycle):
+            super()._start_asgi_task(cycle, app)
+        elif self._next is None:
+            task = self._task = self.loop.create_task(self._answer_each(cycle, app))
+            self.tasks.add(task)
+        else:
+            self.tasks.add(self._task)
+            self._next.set_result(cycle)
+            self._next = None
+
+    async def _answer_each(self, first: "PlainCycle", app: ASGIApp) -> None:
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        cycle: PlainCycle | None = first
+        try:
+            while cycle is not None:
+                await cycle.run_asgi(app)
+                self.tasks.discard(task)
+                if self._next is not None or self.transport.is_closing() or self.transport.get_protocol() is not self:
+                    return  # a pipelined request has a task already, or there is no next one
+                self._task = task
+                self._next = self.loop.create_future()
+                cycle = await self._next
+        finally:
+            self.tasks.discard(task)
+            if self._task is task:  # cancelled while it waited
+                self._next = None
+
+    def _dismiss(self) -> None:
+        if self._next is not None:
+            self._next.set_result(None)
+            self._next = None
 
     def on_response_complete(self) -> None:
         """uvicorn's own makes a timer for every answer."""
@@ -224,7 +257,8 @@ class LenientProtocol(HttpToolsProtocol):
 
 def _head_of(plain: "PlainCycle") -> Head:
     scope = cast(Any, plain.scope)
-    return Head(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], len(plain.body))
+    told = {name: scope[name] for name in ("method", "raw_path", "query_string", "headers")}
+    return Head(told, first_values(scope["headers"]), len(plain.body))
 
 
 class _Unheard:
@@ -255,6 +289,7 @@ class PlainCycle(RequestResponseCycle):
         *,
         keep_alive: bool,
         body: bytes = b"",
+        headers: Mapping[bytes, bytes] | None = None,
     ) -> None:
         self.protocol = protocol
         self.scope = scope  # type: ignore[assignment]
@@ -266,12 +301,14 @@ class PlainCycle(RequestResponseCycle):
         self.keep_alive = keep_alive
         self.on_response = protocol.on_response_complete
         self.body = body  # type: ignore[assignment]
+        self.headers = headers
 
     async def run_asgi(self, app: ASGIApp) -> None:  # type: ignore[override]
         """Have it answered, and write the answer."""
         scope = cast(Scope, self.scope)
         try:
-            answer = await cast(Answers, app).answer(Request(scope, scope["raw_path"], bytes(self.body), self.receive))
+            request = Request(scope, scope["raw_path"], bytes(self.body), self.receive, self.headers)
+            answer = await cast(Answers, app).answer(request)
             if isinstance(answer, Answer):
                 await write_whole(self, answer.status, answer.headers, answer.body)
                 return
@@ -332,23 +369,28 @@ async def write_whole(cycle: RequestResponseCycle, status: int, headers: Headers
         _write(cycle, status, headers, body)
 
 
-@lru_cache(maxsize=128)
-def _lines(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """Status line and headers. Most answers of one second are alike in them."""
-    lines = [b"%b: %b\r\n" % header for header in headers]
-    head = b"".join(lines)
-    if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+@lru_cache(maxsize=64)
+def _begun(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Status line, and the headers that all answers of one second have."""
+    return STATUS_LINE[status] + b"".join(map(_line, headers))
+
+
+@lru_cache(maxsize=512)
+def _line(header: tuple[bytes, bytes]) -> bytes:
+    line = b"%b: %b\r\n" % header
+    if line.count(b"\n") != 1 or line.count(b"\r") != 1:
         raise ValueError("a header holds a line break")
-    return STATUS_LINE[status] + head
+    return line
 
 
 def _write(cycle: RequestResponseCycle, status: int, headers: Headers, body: bytes) -> None:
-    head = _lines(status, (*cycle.default_headers, *headers))
+    begun = _begun(status, tuple(cycle.default_headers))
+    own = b"".join(map(_line, headers))
     close = b"" if cycle.keep_alive else b"connection: close\r\n"
     shown = b"" if cycle.scope["method"] == "HEAD" else body
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
-    cycle.transport.write(b"%b%bcontent-length: %d\r\n\r\n%b" % (head, close, len(body), shown))
+    cycle.transport.write(b"%b%b%bcontent-length: %d\r\n\r\n%b" % (begun, own, close, len(body), shown))
     cycle.message_event.set()
     if not cycle.keep_alive:
         cycle.transport.close()

@@ -109,11 +109,14 @@ class _OwnAddresses:
 
 
 async def _describe(application: Application, *, demo_space: bool) -> None:
-    """The demo's directory; else, where nobody has described anything yet, a space, so that it can be set up."""
-    store, lookups = application.context.store, application.context.lookups
-    if demo_space:
+    """The demo's directory; else, where nobody has described anything yet, a space, so that it can be set up.
+
+    A demo that somebody has set up is his: its file would give him the password back that everybody can read.
+    """
+    store, spaces = application.context.store, await application.context.lookups.spaces()
+    if demo_space and not (spaces and await store.sessions.is_set_up(spaces[0].id)):
         await directory.apply(store, SECTIONS, demo.directory(), dry_run=False)
-    elif not await lookups.spaces():
+    elif not spaces:
         with contextlib.suppress(Conflict):  # another node has just made it
             await directory.apply(store, SECTIONS, "", dry_run=False)
 
@@ -124,7 +127,8 @@ async def _greet(application: Application, url: str, *, demo_space: bool) -> Non
     if link is not None:
         print(f"set-up link (works once): {link}", flush=True)
     if demo_space:
-        print("try it (alice signs in with alice-password):", *demo.curl_lines(url), sep="\n", flush=True)
+        password = "the password you chose" if link is None else "alice-password"
+        print(f"try it (alice signs in with {password}):", *demo.curl_lines(url), sep="\n", flush=True)
 
 
 async def _command(application: Application, call: Call) -> Reply:

@@ -187,17 +187,42 @@ async def test_a_second_server_is_refused(tmp_path: Path) -> None:
         assert "onebell.lock" in done.err
 
 
+async def printed(server: ServerProcess, beginning: str) -> str:
+    """The line that begins so, once the server has printed it."""
+    async with asyncio.timeout(10):
+        while not (lines := [line for line in server.output if line.startswith(beginning)]):
+            await asyncio.sleep(0.02)
+    (line,) = lines
+    return line
+
+
 async def test_the_first_start_can_be_set_up(tmp_path: Path) -> None:
     """A server that nobody has described yet prints the link all the same, and its page makes the owner."""
     async with ServerProcess(tmp_path / "data", options=()) as server, aiohttp.ClientSession() as session:
-        async with asyncio.timeout(10):
-            while not (links := [line for line in server.output if line.startswith("set-up link")]):
-                await asyncio.sleep(0.02)
-        (link,) = links
+        link = await printed(server, "set-up link")
         form = {"code": link.partition("code=")[2], "uid": "me", "password": "a-password", "again": "a-password"}
         async with session.post(f"{server.url}/console/setup", data=form, allow_redirects=False) as answer:
             assert answer.status == 303
         assert (await Desk(server.data, server).ok("person", "list")).startswith("me\towner\t")
+
+
+async def test_a_demo_that_was_set_up_keeps_its_password(tmp_path: Path) -> None:
+    """The next start of the demo does not bring back the password that stands in its file."""
+    form = {"uid": "alice", "password": "my-own-password", "again": "my-own-password"}
+    async with ServerProcess(tmp_path / "data") as server, aiohttp.ClientSession() as session:
+        code = (await printed(server, "set-up link")).partition("code=")[2]
+        async with session.post(
+            f"{server.url}/console/setup", data=form | {"code": code}, allow_redirects=False
+        ) as done:
+            assert done.status == 303
+        assert (await printed(server, "try it")) == "try it (alice signs in with alice-password):"
+
+    async with ServerProcess(tmp_path / "data") as server, aiohttp.ClientSession() as session:
+        assert (await printed(server, "try it")) == "try it (alice signs in with the password you chose):"
+        for password, status in (("my-own-password", 200), ("alice-password", 401)):
+            body = {"uid": "alice", "password": password}
+            async with session.post(f"{server.url}/api/v1/login", json=body) as answer:
+                assert answer.status == status
 
 
 async def test_a_taken_port_is_told(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from importlib.resources import files
 
+_PUBLIC = 'public_url = "http://127.0.0.1:{port}"'
 
-def directory() -> str:
-    """The text of the demo directory file."""
-    return files("onebell").joinpath("demo.toml").read_text()
+
+def directory(port: int = 0) -> str:
+    """The text of the demo directory file, with links that lead to this port; 0 = to the one that it names."""
+    text = files("onebell").joinpath("demo.toml").read_text()
+    return text.replace(_PUBLIC.format(port=8080), _PUBLIC.format(port=port)) if port else text
 
 
 def curl_lines(url: str) -> list[str]:

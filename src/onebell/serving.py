@@ -55,7 +55,7 @@ async def serve(settings: Settings, *, demo_space: bool) -> None:
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     async with Application(settings) as application:
-        await _describe(application, demo_space=demo_space)
+        await _describe(application, demo.directory(settings.port) if demo_space else "")
         control = ControlServer(Path(settings.data), lambda call: _command(application, call))
         await control.open()
 
@@ -108,14 +108,14 @@ class _OwnAddresses:
                 log.warning("own_addresses_unknown")
 
 
-async def _describe(application: Application, *, demo_space: bool) -> None:
-    """The demo's directory; else, where nobody has described anything yet, a space, so that it can be set up.
+async def _describe(application: Application, demo_file: str) -> None:
+    """The demo's file, if there is one; else, where nobody has described anything yet, a space to be set up.
 
     A demo that somebody has set up is his: its file would give him the password back that everybody can read.
     """
     store, spaces = application.context.store, await application.context.lookups.spaces()
-    if demo_space and not (spaces and await store.sessions.is_set_up(spaces[0].id)):
-        await directory.apply(store, SECTIONS, demo.directory(), dry_run=False)
+    if demo_file and not (spaces and await store.sessions.is_set_up(spaces[0].id)):
+        await directory.apply(store, SECTIONS, demo_file, dry_run=False)
     elif not spaces:
         with contextlib.suppress(Conflict):  # another node has just made it
             await directory.apply(store, SECTIONS, "", dry_run=False)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from tests.engines import free_port
 from tests.faults.senders import Load, by_pushgo, by_pushplus, inbox_texts
 from tests.process import ServerProcess
 from tests.running import DemoStore
@@ -223,6 +224,21 @@ async def test_a_demo_that_was_set_up_keeps_its_password(tmp_path: Path) -> None
             body = {"uid": "alice", "password": password}
             async with session.post(f"{server.url}/api/v1/login", json=body) as answer:
                 assert answer.status == status
+
+
+async def test_the_demos_links_lead_to_its_port(tmp_path: Path) -> None:
+    """A QR code of the demo opens on the server that made it, whichever port that has."""
+    secret = {"token": "0123456789abcdef0123456789abcdef", "secretKey": "alice-secret-key"}
+    async with (
+        ServerProcess(tmp_path / "data", port=free_port()) as server,
+        aiohttp.ClientSession(server.url) as session,
+    ):
+        async with session.post("/api/common/openApi/getAccessKey", json=secret) as answer:
+            key = (await answer.json())["data"]["accessKey"]
+        async with session.get("/api/open/friend/getQrCode", headers={"access-key": key}) as answer:
+            picture = (await answer.json())["data"]["qrCodeImgUrl"]
+
+    assert picture.startswith(f"{server.url}/j/")
 
 
 async def test_a_taken_port_is_told(tmp_path: Path) -> None:

@@ -7,12 +7,16 @@ from typing import Any
 
 import aiohttp
 import pytest
+import sqlalchemy as sa
 from tests.faults.senders import sign_in
 from tests.process import ServerProcess
 from tests.running import DemoStore, running
 
 from onebell import demo
 from onebell.control import Call, call
+from onebell.core.directory import CarrierAccount, Credential, Record
+from onebell.store import schema
+from onebell.store.base import Store
 
 CANARIES = {
     "alice-password": "canary-chosen-password",
@@ -101,18 +105,28 @@ async def test_objects_with_secrets_do_not_print_them(tmp_path: Path, demo_store
         lookups, space = context.lookups, (await context.lookups.spaces())[0].id
         shown: list[object] = [context.settings, space]
         shown += await context.store.carrier_accounts.every(space)
-        for dialect, kind in (
-            ("pushplus", "token"), ("wecom", "key"), ("pushgo", "channel"), ("ums", "channel"),
-            ("ums", "access"), ("easemob", "client"),
-        ):  # fmt: skip
+        for dialect, kind in await kinds(context.store, schema.credential):
             shown += await lookups.credentials(space, dialect, kind)
         shown += (await lookups.people_by_uid(space, ["alice", "bob"])).values()
-        for dialect, kind in (("easemob", "callback"), ("pushplus", "user"), ("wecom", "bot"), ("ums", "group")):
+        for dialect, kind in await kinds(context.store, schema.record):
             shown += await lookups.records(space, dialect, kind)
+        shown += (await lookups.accounts(space, "acme/demo", ["alice", "bob"])).values()
 
     text = repr(shown)
     assert [secret for secret in CANARIES if secret in text] == []
-    assert len(shown) > 8
+    # Nothing was left out: each dialect's credentials, records and accounts with secrets are among them.
+    values = "".join(str(one.value) for one in shown if isinstance(one, Credential))
+    values += str([one.secrets for one in shown if isinstance(one, Record)])
+    values += str([one.fields for one in shown if isinstance(one, CarrierAccount)])
+    chosen = {"alice-password", "channel-password"}  # only their hashes are there
+    assert [secret for secret in CANARIES if secret not in values and secret not in chosen] == []
+    assert sum(bool(getattr(one, "password_hash", "")) for one in shown) > 3
+
+
+async def kinds(store: Store, table: sa.Table) -> list[tuple[str, str]]:
+    """Dialect and kind of what a table holds."""
+    found = sa.select(table.c.dialect, table.c.kind).distinct().order_by(table.c.dialect, table.c.kind)
+    return await store.db.read(lambda connection: [(row.dialect, row.kind) for row in connection.execute(found)])
 
 
 async def test_guessing_a_password_is_slowed_down(tmp_path: Path, demo_store: DemoStore) -> None:

@@ -1,9 +1,10 @@
 """The inbox page while things happen: arrivals, reading on two pages, connections that break."""
 
+import asyncio
 import time
 
 import msgspec
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 from tests.browser.desk import SOON_MS, Desk, Inbox
 from tests.running import ALICE, BOB, RunningServer, running
 
@@ -203,6 +204,23 @@ async def test_what_is_read_without_a_connection_is_told_later(desk: Desk) -> No
     await inbox.page.context.set_offline(False)
 
     await expect(other.page.locator("li.item .dot")).to_have_count(1, timeout=SOON_MS)
+
+
+async def test_a_slow_server_is_waited_for_visibly(desk: Desk) -> None:
+    """Until the server has said who is there, the page is not blank."""
+    inbox = await desk.inbox()
+    answer = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await answer.wait()
+        await route.continue_()
+
+    await inbox.page.route("**/api/v1/me", late)
+    await inbox.page.reload()
+    await expect(inbox.page.get_by_role("status").get_by_label("Connecting…")).to_be_visible(timeout=SOON_MS)
+    answer.set()
+
+    await inbox.is_live()
 
 
 async def test_a_page_opened_without_a_server_goes_on_by_itself(desk: Desk) -> None:

@@ -71,6 +71,8 @@ class LenientProtocol(HttpToolsProtocol):
     _next: "asyncio.Future[PlainCycle | None] | None" = None
     """What the connection's task waits for."""
     _task: asyncio.Task[None]
+    _is_over = False
+    """No request comes any more: the connection is closed, or speaks another protocol."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._pieces = Pieces()
@@ -228,7 +230,7 @@ class LenientProtocol(HttpToolsProtocol):
             while cycle is not None:
                 await cycle.run_asgi(app)
                 self.tasks.discard(task)
-                if self._next is not None or self.transport.is_closing() or self.transport.get_protocol() is not self:
+                if self._next is not None or self._is_over:
                     return  # a pipelined request has a task already, or there is no next one
                 self._task = task
                 self._next = self.loop.create_future()
@@ -239,6 +241,7 @@ class LenientProtocol(HttpToolsProtocol):
                 self._next = None
 
     def _dismiss(self) -> None:
+        self._is_over = True
         if self._next is not None:
             self._next.set_result(None)
             self._next = None

@@ -25,7 +25,7 @@ test: setup web $(SERVERS) $(CLIENTS)
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not all" tests
 
 test-all: setup web $(SERVERS) $(CLIENTS)
-	@ONEBELL_TEST_ALL=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal tests
+	@ONEBELL_TEST_ALL=1 $(PY) -m pytest --timeout 900 -n $(WORKERS) --dist worksteal tests
 
 check: setup
 	@$(VENV)/bin/ruff format --check src tests bench

@@ -95,7 +95,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.timeout(300)  # a dozen processes
+@pytest.mark.timeout(900)  # a dozen processes
 async def test_the_life_of_a_space(desk: Desk, file: Path) -> None:
     """apply, person, token, send, doctor: the same with and without a running server."""
     refused = await desk.run("apply", str(file))

@@ -18,7 +18,15 @@ OPEN = {
     "GET /easemob/server.json", "GET /ws/info",
 }  # fmt: skip
 """What anybody may have. Whatever is not here must refuse; a new route that forgets to fails this test."""
+ANYBODY = {
+    "POST /api/v1/login",
+    # Easemob's users and apps sign in here; a file's link is its secret; what is no route is nobody's.
+    "POST /{}/{}/token", "GET /{}/{}/chatfiles/{}", "HEAD /{}/{}/chatfiles/{}", "GET /{}/{}/chatmessages/{}/{}",
+    "HEAD /{}/{}/chatmessages/{}/{}",
+}  # fmt: skip
+"""What does not ask who calls, and refuses a stranger for another reason."""
 PREFLIGHTS = "OPTIONS"
+NO_CALL = {PREFLIGHTS, "CONNECT", "TRACE"}
 CANARY = "canary-of-alice"
 WRONG: dict[str, dict[str, str]] = {
     "nothing": {},
@@ -83,6 +91,25 @@ async def test_every_route_refuses_a_stranger(node: RunningServer, kind: str) ->
     assert leaks == []
     assert set(open_ones) <= OPEN, set(open_ones) - OPEN
     assert len(routes(node)) > 60
+
+
+@pytest.mark.parametrize("kind", ["nothing", "bearer", "cookie"])
+async def test_a_stranger_is_asked_who_he_is_before_all_else(node: RunningServer, kind: str) -> None:
+    """Of the native API and of an Easemob app that is there: what a body lacks, or an object that nobody has, must not
+    hide a route that forgot to ask."""
+    unasked = {}
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        for method, pattern in routes(node):
+            if not pattern.startswith(("/api/v1/", "/{}/{}/")) or pattern.endswith("{*}") or method in NO_CALL:
+                continue
+            path = pattern.replace("/{}/{}", "/acme/demo", 1) if pattern.startswith("/{}/{}/") else pattern
+            url = node.url + path.replace("{}", "1")
+            headers = {**WRONG[kind], "Content-Type": "application/json"}
+            async with session.request(method, url, data=b"{}", headers=headers) as answer:
+                if answer.status not in {401, 405}:
+                    unasked[f"{method} {pattern}"] = answer.status
+
+    assert {route: status for route, status in unasked.items() if route not in OPEN | ANYBODY} == {}
 
 
 async def test_one_dialects_credential_opens_no_other(node: RunningServer) -> None:

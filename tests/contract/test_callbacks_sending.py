@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import re
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -73,6 +74,10 @@ class Dialect:
         self.answers.append((callback, answer.body))
         if self.fails:
             raise ValueError("cannot read this")
+
+    async def on_failure(self, space: int, context: Mapping[str, Any]) -> None:
+        if self.fails:
+            raise ValueError("cannot hear of this")
 
 
 @dataclass
@@ -415,6 +420,35 @@ async def test_a_callback_that_cannot_be_read_holds_up_nobody(node: Node) -> Non
 
     assert await node.state(broken) == "parked"
     assert [request.body for request, *_ in node.receiver.got] == [b"second"]
+
+
+async def test_a_callback_on_which_our_code_fails_is_parked(node: Node) -> None:
+    """R15: each defect is one of its schedule's tries; then it lies there with reason and trace, and the next goes."""
+    poisoned, later = await node.queue(b"poison"), await node.queue(b"second")
+
+    for pause_s in (0, *STANDARD.pauses_s):
+        assert await node.state(poisoned) == "due"
+        node.rows.clock.move(pause_s)
+        node.receiver.by_body[b"poison"] = ValueError("bug")
+        await node.send()
+    await node.send()
+
+    row = await node.rows.one(schema.callback, id=poisoned)
+    assert (row.state, row.attempts) == ("parked", 3)
+    assert re.fullmatch(r"defect in sending the callback: ValueError \(trace [0-9a-f]{16}\)", row.last_reply)
+    assert await node.state(later) == "done"
+
+
+async def test_a_dialect_that_fails_at_a_failure_holds_up_nobody(node: Node) -> None:
+    """What became of the try is stored all the same."""
+    node.dialect.fails = True
+    callback = await node.queue()
+    node.receiver.will(500)
+
+    await node.send()
+
+    row = await node.rows.one(schema.callback, id=callback)
+    assert (row.state, row.last_status, row.due_at) == ("due", 500, node.rows.clock.now_ms() + 5_000)
 
 
 async def test_what_is_being_claimed_at_the_stop_is_given_back(node: Node) -> None:

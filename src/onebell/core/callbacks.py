@@ -10,6 +10,7 @@ import structlog
 from onebell.core import signing
 from onebell.core.bell import Due
 from onebell.core.context import Context
+from onebell.core.defects import noted
 from onebell.core.events import CallbackAnswer, CallbackRequest, CallbackSchedule
 from onebell.core.packing import Packer, Packing
 from onebell.core.retry_after import retry_after_s
@@ -187,7 +188,14 @@ class Callbacks:
             # It will not read better later, and must not hold up what waits behind it for ever.
             log.exception("callback_unreadable", callback=job.id)
             return CallbackResult(job=job, state="parked", reply=f"cannot be read: {type(error).__name__}")
-        return await self._ask(job, packer, request)
+        try:
+            return await self._ask(job, packer, request)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            # A try like any other, so that it ends: else the callback, and all behind it, waits for ever (R15).
+            defect = noted("callback_defect", "sending the callback", error, callback=job.id, dialect=job.dialect)
+            return self._again(job, packer.callbacks, 0, defect.why)
 
     async def _ask(self, job: CallbackJob, packer: Packer, request: CallbackRequest) -> CallbackResult:
         schedule = packer.callbacks
@@ -235,8 +243,14 @@ class Callbacks:
 
     async def _tell_failure(self, job: CallbackJob, result: CallbackResult) -> None:
         packer = self._packers.get(job.dialect)
-        if result.state != "done" and isinstance(packer, HearsFailures):
+        if result.state == "done" or not isinstance(packer, HearsFailures):
+            return
+        try:
             await packer.on_failure(job.space, job.context)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("callback_failure_defect", callback=job.id, dialect=job.dialect)
 
     async def _keys(self, space: int) -> tuple[str, ...]:
         """The space's signing secrets; the first is made when it is first needed."""

@@ -17,6 +17,7 @@ BODIES: dict[str, Any] = {
     "/login": {"uid": "nobody", "password": "x"},
     "/inbox/read": {"up_to": 0},
     "/inbox/conversations": {"uid": "rita"},
+    "/inbox/{}/press": {"key": "k"},
     "/messages": {"to": "rita", "title": "t"},
     "/tokens": {"name": "n"},
 }

@@ -4,7 +4,7 @@ import pytest
 from tests.rows import SPACE, Rows
 
 from onebell.core.directory import CarrierAccount
-from onebell.core.model import Addresses, FeedKind, Members, People
+from onebell.core.model import Addresses, FeedKind, Members, PartyKind, People, Sender
 from onebell.dialects.pushplus import points
 from onebell.dialects.pushplus.limits import PROFILES
 from onebell.dialects.pushplus.senders import Default, SenderInfo
@@ -41,7 +41,7 @@ async def sender(store: Store, lookups: CachedLookups, space: int, who: int, **a
     assert credential is not None
     return SenderInfo(
         space=await lookups.space(space), person=person, credential=credential, account=dict(account), site={},
-        profile=PROFILES["off"], default=Default(),
+        profile=PROFILES["off"], default=Default(), writes_as=Sender(party=who, kind=PartyKind.PERSON),
     )  # fmt: skip
 
 

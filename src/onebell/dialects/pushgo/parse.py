@@ -134,7 +134,12 @@ def _has_each_key_once(decoded: _Body, body: bytes) -> bool:
         written = _encode(decoded)
     except RecursionError:
         return False
-    return written.count(b'"') == body.count(b'"') and b'\\"' not in written and b'\\"' not in body
+    return written.count(b'"') == body.count(b'"') and not _escapes_quotes(written) and not _escapes_quotes(body)
+
+
+def _escapes_quotes(text: bytes) -> bool:
+    # One character is found several times as fast as two.
+    return b"\\" in text and b'\\"' in text
 
 
 def _refuse_repeated_keys(body: bytes) -> None:

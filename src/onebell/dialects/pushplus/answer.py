@@ -20,6 +20,8 @@ CORS = {
 """Browsers call this API directly (sheet §1.1)."""
 
 _JSON = b"application/json;charset=UTF-8"
+_HEADERS = ((b"content-type", _JSON), *CORS.items())
+_encode = msgspec.json.Encoder().encode
 
 
 class Fault(Enum):
@@ -194,7 +196,7 @@ class BatchItem(msgspec.Struct):
 
 
 def _answer(code: int, msg: str, data: object, status: int = 200) -> Answer:
-    return json_answer(status, _Body(code, msg, data), CORS, _JSON)
+    return Answer(status, _encode(_Body(code, msg, data)), [*_HEADERS])
 
 
 def accepted(short_code: str) -> Answer:

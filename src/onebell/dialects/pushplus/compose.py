@@ -14,8 +14,6 @@ from onebell.core.model import (
     Content,
     GuardUse,
     Part,
-    PartyKind,
-    Sender,
     Submission,
 )
 from onebell.dialects.pushplus import native, templates
@@ -63,7 +61,7 @@ async def compose(context: Context, plan: Plan) -> Submission:
         space=sender.space.id,
         dialect=NAME,
         public_id=code,
-        sender=Sender(party=sender.person.id, kind=PartyKind.PERSON, name=sender.name),
+        sender=sender.writes_as,
         audience=plan.audience,
         parts=(_part(plan, shown, code),),
         credential=sender.credential.id,

@@ -86,12 +86,12 @@ def asked(fields: Fields, profile: Profile) -> Asked:
         content=fields.content,
         template=_template(fields),
         topic=fields.topic.strip(),
-        to=_friends(fields.to, profile.to_friends),
+        to=_friends(fields.to, profile.to_friends) if fields.to else (),
         pre=fields.pre.strip(),
-        callback_url=_http_url(fields.callback_url.strip()),
+        callback_url=_http_url(fields.callback_url.strip()) if fields.callback_url else "",
         has_callback=bool(fields.callback_url),
         timestamp=fields.timestamp.strip(),
-        icon=_http_url(fields.icon.strip()),
+        icon=_http_url(fields.icon.strip()) if fields.icon else "",
     )
 
 
@@ -153,8 +153,6 @@ def _template(fields: Fields) -> str:
 
 
 def _friends(to: str, cap: int) -> tuple[str, ...]:
-    if not to:
-        return ()
     # Trim, drop empties, merge duplicates, cut: the rest is silently dropped (sheet §1.5).
     tokens = dict.fromkeys(token.strip()[:ID_CHARS] for token in to.split(","))
     tokens.pop("", None)

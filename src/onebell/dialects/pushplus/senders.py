@@ -6,6 +6,7 @@ import msgspec
 
 from onebell.core.context import ANY_SPACE, Context
 from onebell.core.directory import Credential, Person, Space
+from onebell.core.model import PartyKind, Sender
 from onebell.dialects.pushplus.answer import Fault, Rejected
 from onebell.dialects.pushplus.limits import Counters, Profile, profile_of
 
@@ -34,11 +35,7 @@ class SenderInfo(msgspec.Struct, frozen=True, kw_only=True):
     site: dict[str, Any]  # default_mail, default_sms, limits
     profile: Profile
     default: Default  # of the token that was shown
-
-    @property
-    def name(self) -> str:
-        """As readers see him."""
-        return self.person.name or self.person.uid
+    writes_as: Sender  # as readers see him
 
     @property
     def callback_url(self) -> str:
@@ -134,4 +131,5 @@ class Senders:
             site=site_data,
             profile=profile_of(site_data),
             default=await self._default(credential),
+            writes_as=Sender(party=person.id, kind=PartyKind.PERSON, name=person.name or person.uid),
         )

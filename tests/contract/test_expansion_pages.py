@@ -12,7 +12,6 @@ from tests.fakes.carriers import FakeCarriers
 from tests.fakes.node import HeardBell, context_of
 from tests.rows import SPACE, Rows
 
-from onebell.core import expand
 from onebell.core.bell import Changed, Due, NewEntries
 from onebell.core.defects import DEFECT_ATTEMPTS
 from onebell.core.expand import Expander
@@ -316,16 +315,15 @@ async def test_who_came_a_moment_ago_is_found_by_a_ring_for_all(store: Store, ro
 
 
 async def test_pages_shrink_while_they_hold_the_writer(store: Store, rows: Rows) -> None:
-    """A page that takes longer than its share halves the next, down to a floor; quick ones grow again."""
+    """A page that takes longer than its share halves the next, down to a floor; quick ones double it, to a ceiling."""
     runner = expander(store, rows)
 
     sizes = []
-    for shares in (2.0, 2.0, 2.0, 2.0, 0.0, 0.6):
+    for shares in (2.0, 2.0, 2.0, 2.0, 0.0, 0.6, *[0.0] * 6):
         runner.adapt(shares * store.expansions.page_s)
         sizes.append(runner.page_size)
 
-    assert sizes == [500, 250, 125, 125, 250, 250]
-    assert expand.PAGE == 1_000
+    assert sizes == [500, 250, 125, 125, 250, 250, 500, 1_000, 2_000, 4_000, 4_000, 4_000]
 
 
 async def test_a_stop_ends_after_the_page(store: Store, rows: Rows) -> None:

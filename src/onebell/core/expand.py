@@ -15,8 +15,9 @@ from onebell.errors import StoreUnavailable
 
 log = structlog.get_logger()
 
-PAGE = 1_000
-SMALLEST_PAGE = 125
+FIRST_PAGE = 1_000
+SMALLEST_PAGE, LARGEST_PAGE = 125, 4_000
+"""How far a page goes with what the store has time for."""
 RING_S = 0.2
 """Between two rings for readers that a page did not see, because their session's row came a moment later."""
 INBOX = "inbox"
@@ -33,7 +34,7 @@ class Expander:
             phone=tuple(kind for kind in kinds if carriers.address_from(kind) == "phone"),
             account=tuple(kind for kind in kinds if carriers.address_from(kind) == "account"),
         )
-        self.page_size = PAGE
+        self.page_size = FIRST_PAGE
         self._rang_at = 0.0
         self._wake = asyncio.Event()
         self._is_stopping = False
@@ -109,12 +110,12 @@ class Expander:
         return page
 
     def adapt(self, took_s: float) -> None:
-        """Shorter pages while they hold others up for long."""
+        """Shorter pages while they hold others up for long, longer ones while they do not."""
         share_s = self._context.store.expansions.page_s
         if took_s > share_s:
             self.page_size = max(SMALLEST_PAGE, self.page_size // 2)
         elif took_s < share_s / 2:
-            self.page_size = min(PAGE, self.page_size * 2)
+            self.page_size = min(LARGEST_PAGE, self.page_size * 2)
 
     def _ring(self, job: ExpansionJob, page: Page) -> None:
         bell = self._context.bell

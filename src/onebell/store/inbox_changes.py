@@ -37,13 +37,20 @@ def lock(conn: Connection, change: Change) -> AnyRow:
     return row
 
 
-def _entry_of(conn: Connection, change: Change, seq: int) -> AnyRow:
+def entry_of(conn: Connection, change: Change, seq: int) -> AnyRow:
+    """An entry that was not deleted, with what a change of it must know.
+
+    Raises:
+        NotFound: the mailbox has no such entry.
+    """
     row = conn.execute(
         sa.select(
             entry.c.message_id,
             entry.c.public_id,
+            entry.c.direction,
             entry.c.read_at,
             entry.c.taken_at,
+            entry.c.recalled_at,
             message.c.dialect,
             message.c.watched,
         )
@@ -83,7 +90,7 @@ def mark_read(conn: Connection, change: Change, seq: int, mint: IdMint) -> int:
         NotFound: the mailbox has no such entry.
     """
     box = lock(conn, change)
-    row = _entry_of(conn, change, seq)
+    row = entry_of(conn, change, seq)
     if row.read_at or seq <= box.read_up_to:
         return 0
     taken = row.taken_at or change.now
@@ -192,7 +199,7 @@ def delete(conn: Connection, change: Change, seq: int) -> int:
         NotFound: the mailbox has no such entry.
     """
     lock(conn, change)
-    _entry_of(conn, change, seq)
+    entry_of(conn, change, seq)
     return move(conn, change, seq, deleted_at=change.now)
 
 

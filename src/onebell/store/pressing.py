@@ -1,6 +1,5 @@
 """A reader presses a button of a message."""
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from onebell.core.events import EventKind
@@ -10,29 +9,8 @@ from onebell.errors import Conflict, NotFound
 from onebell.ids import IdMint
 from onebell.store.engine import Database
 from onebell.store.events import write_events
-from onebell.store.inbox import AnyRow
-from onebell.store.inbox_changes import lock, move
+from onebell.store.inbox_changes import entry_of, lock, move
 from onebell.store.interactions import answer_of, write_answer
-from onebell.store.schema import entry, message
-
-
-def _asking(conn: Connection, change: Change, seq: int) -> AnyRow:
-    row = conn.execute(
-        sa.select(entry.c.message_id, entry.c.recalled_at, message.c.dialect, message.c.watched)
-        .join(message, sa.and_(message.c.space_id == entry.c.space_id, message.c.id == entry.c.message_id))
-        .where(
-            entry.c.space_id == change.space,
-            entry.c.mailbox_id == change.mailbox,
-            entry.c.seq == seq,
-            entry.c.direction == 0,
-            entry.c.deleted_at == 0,
-        )
-    ).first()
-    if row is None:
-        raise NotFound("entry")
-    if row.recalled_at:
-        raise Conflict("the message was recalled")
-    return row
 
 
 def press(conn: Connection, change: Change, seq: int, answer: tuple[str, str], mint: IdMint) -> int:
@@ -45,7 +23,11 @@ def press(conn: Connection, change: Change, seq: int, answer: tuple[str, str], m
         Conflict: another answer was given, or the message was recalled.
     """
     lock(conn, change)
-    row = _asking(conn, change, seq)
+    row = entry_of(conn, change, seq)
+    if row.direction:
+        raise NotFound("entry")
+    if row.recalled_at:
+        raise Conflict("the message was recalled")
     key, value = answer
     given = answer_of(conn, change.space, row.message_id, change.mailbox, key)
     if given == value:

@@ -80,32 +80,20 @@ class IdMint:
         return high | (self._node << _SEQUENCE_BITS) | (tick & (BLOCK - 1))
 
 
-class _Randomness:
-    """The system's random bytes as pieces of hex, fetched many at once: a call for every id gives the interpreter lock
-    away each time.
-    """
-
-    _PIECES = 512
-
-    def __init__(self) -> None:
-        self._ready: deque[str] = deque()
-
-    def hex32(self) -> str:
-        """128 bits that nobody else gets; from any thread."""
-        try:
-            return self._ready.popleft()
-        except IndexError:
-            first, *others = secrets.token_bytes(16 * self._PIECES).hex(" ", 16).split()
-            self._ready.extend(others)
-            return first
-
-
-_random = _Randomness()
+_PIECES = 512
+_random: deque[str] = deque()
+"""The system's random bytes as hex of 128 bits, fetched many at once: a call for every id gives the interpreter lock
+away each time."""
 
 
 def hex32() -> str:
-    """128 random bits as 32 lower-case hex digits."""
-    return _random.hex32()
+    """128 random bits as 32 lower-case hex digits; from any thread."""
+    try:
+        return _random.popleft()
+    except IndexError:
+        first, *others = secrets.token_bytes(16 * _PIECES).hex(" ", 16).split()
+        _random.extend(others)
+        return first
 
 
 def public_hex32(now_ms: int) -> str:
@@ -115,7 +103,7 @@ def public_hex32(now_ms: int) -> str:
     than the rest of a stored message (measured on SQLite: 17 + 21 us of user and system time per message, so 10 + 8).
     Nobody can guess 80 bits; what must stay secret as well (tokens) is :func:`hex32`.
     """
-    return f"{now_ms & _TIME_MASK:012x}{_random.hex32()[:20]}"
+    return f"{now_ms & _TIME_MASK:012x}{hex32()[:20]}"
 
 
 def ums_msgid(now_ms: int, node: int, number: int) -> str:

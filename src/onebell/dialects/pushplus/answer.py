@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from onebell.errors import ScriptFault
-from onebell.http.exchange import Answer, json_answer
+from onebell.http.exchange import Answer
 
 CORS = {
     b"access-control-allow-origin": b"*",
@@ -19,8 +19,7 @@ CORS = {
 }
 """Browsers call this API directly (sheet §1.1)."""
 
-_JSON = b"application/json;charset=UTF-8"
-_HEADERS = ((b"content-type", _JSON), *CORS.items())
+_HEADERS = ((b"content-type", b"application/json;charset=UTF-8"), *CORS.items())
 _encode = msgspec.json.Encoder().encode
 
 
@@ -152,7 +151,7 @@ class UploadFault(Enum):
     def answer(self) -> Answer:
         """Both of its clients' ways to see a refusal: the status, and an ``errno`` that is not 0."""
         errno, msg = self.value
-        return json_answer(errno, {"errno": errno, "msg": msg}, CORS, _JSON)
+        return _json(errno, {"errno": errno, "msg": msg})
 
 
 SCRIPT_FAULTS = {
@@ -196,7 +195,11 @@ class BatchItem(msgspec.Struct):
 
 
 def _answer(code: int, msg: str, data: object, status: int = 200) -> Answer:
-    return Answer(status, _encode(_Body(code, msg, data)), [*_HEADERS])
+    return _json(status, _Body(code, msg, data))
+
+
+def _json(status: int, value: object) -> Answer:
+    return Answer(status, _encode(value), [*_HEADERS])
 
 
 def accepted(short_code: str) -> Answer:
@@ -236,7 +239,7 @@ def done(data: object = None) -> Answer:
 
 def uploaded(image: object) -> Answer:
     """The upload host's success, which has a shape of its own."""
-    return json_answer(200, image, CORS, _JSON)
+    return _json(200, image)
 
 
 def unexpected() -> Answer:

@@ -1,5 +1,5 @@
 // What may be shown of a message, and how: addresses, pictures, the page inside the sandboxed frame.
-import type { Entry, Place } from "./api";
+import type { Action, Entry, Place } from "./api";
 
 const WEB = /^https?:\/\//i;
 const OWN_FILE = /^\/f\//;
@@ -30,6 +30,11 @@ export function linked(text: string): Piece[] {
 /** An address that a person may follow; empty for any other. */
 export function webAddress(url: string): string {
   return WEB.test(url) || OWN_FILE.test(url) ? url : "";
+}
+
+/** What a reader may press: answers, and links that may be followed. */
+export function offeredActions(entry: Entry): Action[] {
+  return entry.actions.filter((action) => action.key || webAddress(action.url));
 }
 
 /** A map for a place, to be opened by a person. */

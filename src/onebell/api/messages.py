@@ -202,8 +202,12 @@ def _check(body: NewMessage) -> None:
     for action in body.actions:
         _check_action(action)
     for name, urls in (("url", [body.url]), ("icon", [body.icon]), ("images", body.images)):
-        if any(url and not url.lower().startswith(("http://", "https://")) for url in urls):
+        if any(url and not _is_web(url) for url in urls):
             raise invalid(name, f"{name} begins with http:// or https://")
+
+
+def _is_web(url: str) -> bool:
+    return url.lower().startswith(("http://", "https://"))
 
 
 def _check_action(action: NewAction) -> None:
@@ -211,7 +215,7 @@ def _check_action(action: NewAction) -> None:
         raise invalid("actions", "an action has a text")
     if bool(action.url) == bool(action.key):
         raise invalid("actions", "an action has either a url or a key")
-    if action.url and not action.url.lower().startswith(("http://", "https://")):
+    if action.url and not _is_web(action.url):
         raise invalid("actions", "the url of an action begins with http:// or https://")
     for name, limit in ACTION_CHARACTERS.items():
         if len(getattr(action, name)) > limit:
